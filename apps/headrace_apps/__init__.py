@@ -1,0 +1,1 @@
+"""The applications that a plan runs: they read a document and know nothing of pipelines or backends."""

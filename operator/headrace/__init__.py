@@ -1,0 +1,1 @@
+"""Headrace: one StreamPipeline manifest becomes a running streaming pipeline."""

@@ -1,0 +1,88 @@
+"""Columns: what one record of a topic means, in types that Flink, the loader and the table share.
+
+`schema.columns_of` derives them from the topic's schema; every document carries them, so that all readers
+agree on what is a row (docs/reference/contracts.md, "Row semantics").
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Kind(StrEnum):
+    STRING = "STRING"
+    BIGINT = "BIGINT"
+    DOUBLE = "DOUBLE"
+    BOOLEAN = "BOOLEAN"
+    TIMESTAMP = "TIMESTAMP"
+    DATE = "DATE"
+    JSON = "JSON"
+    ARRAY = "ARRAY"
+    MAP = "MAP"
+    ROW = "ROW"
+
+
+class ColumnType(BaseModel):
+    """A type; `element` is set for ARRAY, `value` for MAP (keys are strings), `fields` for ROW."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    element: ColumnType | None = None
+    value: ColumnType | None = None
+    fields: tuple[Column, ...] | None = None
+
+    @model_validator(mode="after")
+    def _shape(self) -> Self:
+        given = (self.element is not None, self.value is not None, self.fields is not None)
+        if given != (self.kind is Kind.ARRAY, self.kind is Kind.MAP, self.kind is Kind.ROW):
+            raise ValueError(f"{self.kind} has the wrong parts")
+        return self
+
+    @property
+    def sql(self) -> str:
+        """The Flink SQL type."""
+        match self.kind:
+            case Kind.TIMESTAMP:
+                return "TIMESTAMP_LTZ(3)"
+            case Kind.JSON:
+                return "STRING"
+            case Kind.ARRAY:
+                assert self.element is not None  # noqa: S101 - the validator's promise, for the type checker
+                return f"ARRAY<{self.element.sql}>"
+            case Kind.MAP:
+                assert self.value is not None  # noqa: S101
+                return f"MAP<STRING, {self.value.sql}>"
+            case Kind.ROW:
+                return "ROW<" + ", ".join(c.sql for c in self.fields or ()) + ">"
+            case _:
+                return self.kind.value
+
+
+class Column(BaseModel):
+    """One field. `required`: present and not null in every valid record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    type: ColumnType
+    required: bool = False
+
+    @property
+    def sql(self) -> str:
+        """`name type` as in a CREATE TABLE. Nullability is checked by the decoder, not declared to the planner."""
+        return f"{quote(self.name)} {self.type.sql}"
+
+
+def quote(identifier: str) -> str:
+    """A Flink SQL identifier in backticks."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+STRING, BIGINT, DOUBLE = (ColumnType(kind=k) for k in (Kind.STRING, Kind.BIGINT, Kind.DOUBLE))
+BOOLEAN, TIMESTAMP, DATE, JSON = (
+    ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE, Kind.JSON)
+)
