@@ -83,6 +83,4 @@ def quote(identifier: str) -> str:
 
 
 STRING, BIGINT, DOUBLE = (ColumnType(kind=k) for k in (Kind.STRING, Kind.BIGINT, Kind.DOUBLE))
-BOOLEAN, TIMESTAMP, DATE, JSON = (
-    ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE, Kind.JSON)
-)
+BOOLEAN, TIMESTAMP, DATE, JSON = (ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE, Kind.JSON))

@@ -1,0 +1,35 @@
+"""`Platform`: where pipelines run, as values. Locally `headrace.local.platform` makes it; on Kubernetes the operator
+resolves a StreamPlatform into it. Secrets are file paths here, never values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.core.documents import Auth, SnowflakeConnection
+
+
+@dataclass(frozen=True, slots=True)
+class FlinkDefaults:
+    """`checkpoint_dir` and `savepoint_dir` are URIs or paths that job and task managers share."""
+
+    checkpoint_dir: str
+    savepoint_dir: str
+    parallelism: int = 1
+    exactly_once_interval_ms: int = 500
+    at_least_once_interval_ms: int = 5_000
+    transaction_timeout_ms: int = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """`kafka` holds client properties (bootstrap.servers, security); `database` is where sinks load by default."""
+
+    name: str
+    kafka: tuple[tuple[str, str], ...]
+    registry_url: str
+    flink: FlinkDefaults
+    auth: Auth
+    snowflake: SnowflakeConnection
+    database: str
+    topic_prefix: str = ""
+    replication_factor: int = 1

@@ -1,0 +1,159 @@
+"""When is an event late for a job: read off the window functions of its SQL.
+
+An event is late when the last window that would take it has closed; Flink's own window operators would then drop it
+without a word. So the plan tells the job's source the same window, and the source diverts what they would drop
+(docs/reference/contracts.md, "Outcomes in a job"). Window definitions: Flink SQL, "Windowing table-valued functions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from headrace.core.sql.tokens import SqlError, Token, TokenKind
+
+_UNITS_MS = {"SECOND": 1_000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_400_000}
+# Positional arguments after the table and the descriptor, in Flink's order.
+_ARGUMENTS = {
+    "TUMBLE": ("SIZE", "OFFSET"),
+    "HOP": ("SLIDE", "SIZE", "OFFSET"),
+    "CUMULATE": ("STEP", "SIZE", "OFFSET"),
+    "SESSION": ("GAP",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """`window`: by the last window that takes the row; `row`: by the row's own time; `none`: never. Sizes in ms."""
+
+    rule: Literal["none", "row", "window"]
+    kind: Literal["tumble", "hop", "cumulate", "session"] | None = None
+    size_ms: int = 0
+    slide_ms: int = 0
+    offset_ms: int = 0
+
+
+NEVER = Lateness("none")
+BY_ROW = Lateness("row")
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    table: str
+    time_column: str
+    lateness: Lateness
+    line: int
+
+
+def lateness_of(tokens: list[Token], event_times: Mapping[str, str | None]) -> dict[str, Lateness]:
+    """When a row of each input is late. `event_times`: input → its event-time field, None without one.
+
+    Raises SqlError for a window over an input without event time, for a window whose size is not a literal, and for
+    two different windows over one input (whether an event is late would have two answers).
+    """
+    result = {name: BY_ROW if field and _orders_by(tokens, field) else NEVER for name, field in event_times.items()}
+    seen: dict[str, Lateness] = {}
+    for window in _windows(tokens):
+        if window.table in event_times and event_times[window.table] != window.time_column:
+            if event_times[window.table] is None:
+                raise SqlError(
+                    f"has a window over {window.table!r}, which has no eventTime",
+                    window.line,
+                    f"set eventTime: {{field: {window.time_column}}} on the topic",
+                )
+            raise SqlError(
+                f"has a window by {window.time_column!r}; the event time of {window.table!r} is "
+                f"{event_times[window.table]!r}",
+                window.line,
+            )
+        # A window over a CTE is one over the inputs behind it, as long as it goes by their event time; by another
+        # column (window_time) it follows a first window, which already decided.
+        over = [window.table] if window.table in event_times else list(event_times)
+        for name in (n for n in over if event_times[n] == window.time_column):
+            if seen.setdefault(name, window.lateness) != window.lateness:
+                raise SqlError(
+                    f"has two different windows over {name!r}: an event could be late for one and not the other",
+                    window.line,
+                    "write one job per window",
+                )
+            result[name] = window.lateness
+    return result
+
+
+def _windows(tokens: list[Token]) -> Iterator[_Window]:
+    for index, token in enumerate(tokens[:-2]):
+        if token.kind is TokenKind.WORD and token.upper in _ARGUMENTS and tokens[index + 1].upper == "(":
+            yield _window(token, _arguments(tokens, index + 2))
+
+
+def _window(name: Token, arguments: list[list[Token]]) -> _Window:
+    values: dict[str, list[Token]] = {}
+    order = ("DATA", "TIMECOL", *_ARGUMENTS[name.upper])
+    for position, argument in enumerate(arguments):
+        named = len(argument) > 2 and argument[1].upper == "=>"
+        key = argument[0].upper if named else order[position] if position < len(order) else "?"
+        values[key] = argument[2:] if named else argument
+    data, time = values.get("DATA", []), values.get("TIMECOL", [])
+    if len(data) < 2 or data[0].upper != "TABLE" or len(time) < 4 or time[0].upper != "DESCRIPTOR":
+        raise SqlError(
+            f"uses {name.text} in a way that Headrace cannot read",
+            name.line,
+            f"write FROM TABLE({name.upper}(TABLE input, DESCRIPTOR(event_time), INTERVAL '1' MINUTE, …))",
+        )
+    sizes = {key: _milliseconds(values[key], name) for key in _ARGUMENTS[name.upper] if key in values}
+    size = sizes.get("SIZE", sizes.get("GAP", 0))
+    if size <= 0:
+        raise SqlError(f"gives {name.text} no size", name.line)
+    kind = name.upper.lower()
+    slide = sizes.get("SLIDE", sizes.get("STEP", 0))
+    lateness = Lateness("window", kind, size, slide, sizes.get("OFFSET", 0))  # type: ignore[arg-type]
+    return _Window(data[1].text, time[2].text, lateness, name.line)
+
+
+def _arguments(tokens: list[Token], start: int) -> list[list[Token]]:
+    """The arguments of a call whose ( stands before `start`, split at its own commas."""
+    arguments: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens[start:]:
+        if token.upper == ")" and depth == 0:
+            break
+        depth += {"(": 1, ")": -1}.get(token.upper, 0)
+        if token.upper == "," and depth == 0:
+            arguments.append([])
+        else:
+            arguments[-1].append(token)
+    return arguments
+
+
+def _milliseconds(tokens: list[Token], name: Token) -> int:
+    """`INTERVAL '10' SECOND`, also with a sign, a precision or a plural unit."""
+    words = [token for token in tokens if token.upper not in ("-", "+")]
+    sign = -1 if any(token.upper == "-" for token in tokens) else 1
+    if len(words) >= 3 and words[0].upper == "INTERVAL" and words[1].kind is TokenKind.STRING:
+        unit = words[2].upper.removesuffix("S")
+        if unit in _UNITS_MS and "TO" not in [word.upper for word in words]:
+            try:
+                return sign * round(float(words[1].text) * _UNITS_MS[unit])
+            except (ValueError, OverflowError):
+                pass
+    raise SqlError(
+        f"gives {name.text} a size that is not a literal of days, hours, minutes or seconds",
+        name.line,
+        "write INTERVAL '10' SECOND",
+    )
+
+
+def _orders_by(tokens: list[Token], field: str) -> bool:
+    """Whether an operation of the statement goes by the event time row by row, and so drops what is behind it."""
+    words = [token.upper for token in tokens]
+    for index, word in enumerate(words):
+        if word == "MATCH_RECOGNIZE" or words[index : index + 3] == ["FOR", "SYSTEM_TIME", "AS"]:
+            return True
+        if word == "OVER" and words[index + 1 : index + 2] == ["("]:
+            inside = _arguments(tokens, index + 2)
+            flat = [token for argument in inside for token in argument]
+            for position, token in enumerate(flat[:-2]):
+                if token.upper == "ORDER" and flat[position + 2].text == field:
+                    return True
+    return False

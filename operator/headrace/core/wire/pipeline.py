@@ -1,0 +1,161 @@
+"""`StreamPipeline`: what a user writes. Every field has a description; defaults are the value most pipelines want."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from headrace.core.wire.common import DnsName, Duration, FieldName, Metadata, PlatformRef, TopicName, Wire
+
+Scope = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")]
+KafkaName = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$")]
+
+
+class External(Wire):
+    kafka_name: KafkaName = Field(description="The topic's own name in Kafka: read, never changed, never deleted.")
+
+
+class EventId(Wire):
+    field: FieldName = Field(description="The field that makes two events the same event.", examples=["event_id"])
+    window: Duration = Field("1h", description="For how long, in event time, a repeat is recognised.")
+
+
+class EventTime(Wire):
+    field: FieldName = Field(description="An RFC 3339 string, or an integer of epoch milliseconds.")
+    out_of_orderness: Duration = Field("5s", description="How far behind the newest event one may arrive.")
+    idle_timeout: Duration = Field(
+        "30s", description="After how long a partition without events no longer holds the windows back."
+    )
+
+
+class Schema(Wire):
+    format: Literal["JSON", "Avro", "Protobuf"] = Field("JSON", description="The format of the values.")
+    compatibility: Literal[
+        "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
+    ] = Field("BACKWARD", description="What a next version of the schema may change.")
+    definition: str = Field(
+        max_length=200_000, description="The schema itself: a JSON Schema whose top level is an object."
+    )
+
+
+class Topic(Wire):
+    name: TopicName = Field(description="Its Kafka name is <pipeline>.<name>; in SQL it is <name>.")
+    external: External | None = Field(None, description="A topic that somebody else owns.")
+    partitions: int | None = Field(None, ge=1, le=1000, description="Default 3. It can grow, never shrink.")
+    key_fields: list[FieldName] = Field(
+        default_factory=list, max_length=16, description="Events with equal key fields keep their order."
+    )
+    id: EventId | None = Field(None, description="What makes two events the same event, and for how long.")
+    event_time: EventTime | None = Field(None, description="When the event happened; windows go by it.")
+    retention: Duration | None = Field(None, description="Default 7d. How long Kafka keeps events.")
+    cleanup_policy: list[Literal["compact", "delete"]] | None = Field(
+        None,
+        min_length=1,
+        max_length=2,
+        description="Default [delete]. A compacted topic keeps the newest per key.",
+    )
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain", description="What happens to the topic and its data when it leaves the pipeline."
+    )
+    schema_: Schema = Field(alias="schema", description="What an event of this topic looks like.")
+
+
+class IngestAuth(Wire):
+    scopes: list[Scope] = Field(
+        default_factory=list, max_length=16, description="All are needed. Default: <pipeline>.<topic>:write."
+    )
+
+
+class Ingest(Wire):
+    topic: TopicName = Field(description="Opens POST /v1/topics/<topic>/events.")
+    auth: IngestAuth = Field(default_factory=IngestAuth)
+    on_invalid: Literal["Reject", "DeadLetter"] = Field(
+        "Reject", description="Answer an invalid event with 4xx, or keep it as a dead letter and answer 202."
+    )
+
+
+class Job(Wire):
+    name: DnsName
+    inputs: list[TopicName] = Field(min_length=1, max_length=16, description="The topics that the SQL reads.")
+    output: TopicName = Field(description="The topic that the SQL's rows go to, column by column, by name.")
+    guarantee: Literal["ExactlyOnce", "AtLeastOnce"] = "AtLeastOnce"
+    late: Literal["DeadLetter", "Drop"] = Field(
+        "DeadLetter",
+        description="Events whose windows have closed: kept as dead letters, or counted and dropped.",
+    )
+    parallelism: int | None = Field(None, ge=1, le=256, description="Default: the platform's.")
+    sql: str = Field(min_length=1, max_length=100_000, description="One SELECT in Flink SQL over the inputs.")
+
+
+class View(Wire):
+    name: DnsName = Field(description="Opens GET /v1/views/<name> and /v1/views/<name>/<key>.")
+    topic: TopicName = Field(description="A compacted topic.")
+
+
+class Rename(Wire):
+    field: FieldName
+    to: FieldName
+
+
+class Cast(Wire):
+    field: FieldName
+    to: Literal["STRING", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DATE"]
+
+
+class Mask(Wire):
+    field: FieldName
+    keep_last: int = Field(0, ge=0, le=64, description="How many characters at the end stay readable.")
+
+
+class SinkTransform(Wire):
+    """Exactly one of these; they apply in order, each sees the names that the one before left."""
+
+    select: list[FieldName] | None = Field(None, min_length=1, max_length=500, description="Keep only these.")
+    rename: Rename | None = None
+    cast: Cast | None = None
+    mask: Mask | None = Field(None, description="Characters become *.")
+    hash: FieldName | None = Field(None, description="The field becomes the SHA-256 of its text, in hex.")
+
+
+class SinkBatch(Wire):
+    max_rows: int = Field(50_000, ge=1, le=1_000_000)
+    interval: Duration = Field("2s", description="Load at least this often while rows arrive.")
+
+
+class Snowflake(Wire):
+    method: Literal["Loader", "Connector"] = "Loader"
+    table: str = Field(max_length=767, description="SCHEMA.TABLE, or DATABASE.SCHEMA.TABLE.")
+    transforms: list[SinkTransform] = Field(default_factory=list, max_length=100)
+    batch: SinkBatch = Field(default_factory=SinkBatch)
+
+
+class Sink(Wire):
+    name: DnsName
+    topic: TopicName
+    snowflake: Snowflake
+
+
+class Objectives(Wire):
+    window: Duration = "30d"
+    delivery_ratio: str = Field("99.9%", max_length=20, pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?%$")
+    latency_p95: Duration = Field("1s", alias="latencyP95")
+    max_lag: Duration = "60s"
+
+
+class PipelineSpec(Wire):
+    platform_ref: PlatformRef = Field(default_factory=lambda: PlatformRef(name="default"))
+    topics: list[Topic] = Field(min_length=1, max_length=100)
+    ingest: list[Ingest] = Field(default_factory=list, max_length=100)
+    jobs: list[Job] = Field(default_factory=list, max_length=50)
+    views: list[View] = Field(default_factory=list, max_length=50)
+    sinks: list[Sink] = Field(default_factory=list, max_length=50)
+    objectives: Objectives | None = Field(None, description="What the pipeline promises; alerts follow from it.")
+
+
+class StreamPipeline(Wire):
+    api_version: Literal["headrace.dev/v1alpha1"]
+    kind: Literal["StreamPipeline"]
+    metadata: Metadata
+    spec: PipelineSpec
+    status: Any = Field(None, description="Written by the operator.")
