@@ -1,0 +1,141 @@
+"""Reads what the pipeline left: stock Kafka consumer, Snowflake's connector, HTTP. The check's only I/O."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import snowflake.connector
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from headrace_apps.demo.check.observed import Observed, Record
+from headrace_apps.demo.clickstream import CLEAN_CLICKS, CLICKS, DEAD_LETTERS, PAGE_VIEWS, VIEW, kafka_topic
+
+PATIENCE_SECONDS = 60.0
+"""Without a single record or end of partition."""
+
+
+class FetchError(Exception):
+    """A place could not be read; worded for the person who started the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where to look. `snowflake` are arguments of `snowflake.connector.connect`; `table` is its full name."""
+
+    bootstrap: str
+    gateway: str
+    token: str
+    snowflake: Mapping[str, Any]
+    table: str
+
+
+def fetch_observed(places: Places, progress: Callable[[str], object]) -> Observed:
+    """Everything, one place after the other. Raises FetchError."""
+    topics = {}
+    for name in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS, DEAD_LETTERS):
+        topics[name] = list(fetch_topic(places.bootstrap, kafka_topic(name)))
+        progress(f"{kafka_topic(name)}: {len(topics[name])} records")
+    table = fetch_table(places.snowflake, places.table)
+    progress(f"{places.table}: {len(table)} rows")
+    view = fetch_view(places.gateway, places.token)
+    progress(f"view {VIEW}: {len(view)} keys")
+    return Observed(
+        clicks=topics[CLICKS],
+        clean_clicks=topics[CLEAN_CLICKS],
+        page_views=topics[PAGE_VIEWS],
+        dead_letters=topics[DEAD_LETTERS],
+        table=table,
+        view=view,
+    )
+
+
+def fetch_topic(bootstrap: str, topic: str) -> Iterator[Record]:
+    """Every committed record from the beginning to the last stable offset of each partition."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"check-{uuid4()}",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        },
+        logger=None,
+    )
+    with closing(consumer):
+        try:
+            metadata = consumer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise FetchError(f"{topic} on {bootstrap}: {error.args[0].str()}") from error
+        if metadata.error is not None:
+            raise FetchError(f"{topic} on {bootstrap}: {metadata.error.str()}")
+        reading = set(metadata.partitions)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in reading])
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while reading:
+            for message in consumer.consume(1000, 0.5):
+                deadline = time.monotonic() + PATIENCE_SECONDS
+                trouble = message.error()
+                if trouble is None:
+                    yield _record(message)
+                elif trouble.code() == KafkaError._PARTITION_EOF:
+                    reading.discard(message.partition())
+                elif not trouble.retriable():
+                    raise FetchError(f"{topic} on {bootstrap}: {trouble.str()}")
+            if time.monotonic() > deadline:
+                raise FetchError(f"{topic} on {bootstrap}: partitions {sorted(reading)} do not come to their end")
+
+
+def _record(message: Message) -> Record:
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None  # noqa: S101 - a message that came from a broker has its place
+    assert offset is not None  # noqa: S101
+    headers = message.headers() or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Record(
+        partition,
+        offset,
+        message.key(),
+        message.value(),
+        tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs),
+    )
+
+
+def fetch_table(connection: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    """All rows, column names in upper case."""
+    try:
+        with snowflake.connector.connect(**connection) as session, session.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {table}")  # noqa: S608 - the table is the operator's argument
+            names = [column.name.upper() for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except snowflake.connector.errors.Error as error:
+        raise FetchError(f"table {table}: {error.msg or error}") from error
+
+
+def fetch_view(gateway: str, token: str) -> list[dict[str, Any]]:
+    """Every row of the view's answer, page by page."""
+    rows: list[dict[str, Any]] = []
+    parameters: dict[str, str | int] = {"limit": 1000}
+    try:
+        with httpx.Client(base_url=gateway, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+            while True:
+                answer = client.get(f"/v1/views/{VIEW}", params=parameters)
+                if answer.status_code != 200:
+                    raise FetchError(f"view {VIEW} at {gateway}: {answer.status_code} {answer.text[:300]}")
+                page = answer.json()
+                rows += [item["value"] for item in page["items"]]
+                if not page.get("next"):
+                    return rows
+                parameters["after"] = page["next"]
+    except httpx.HTTPError as error:
+        raise FetchError(f"view {VIEW} at {gateway}: {error}") from error
+
+
+def read_token(path: Path) -> str:
+    return path.read_text().strip()
