@@ -40,6 +40,11 @@ class Document:
     value: Any
     places: dict[Path, Place]
     source: str
+    blocks: frozenset[Path] = frozenset()
+
+    def line_within(self, path: Path, line: int) -> int:
+        """The file's line of line `line` (from 1) of a text; a block scalar's text starts below its key."""
+        return self.locate(path)[0] + line - (0 if path in self.blocks else 1)
 
     def locate(self, path: Path) -> Place:
         """Where a field stands, or the nearest enclosing one that exists (a missing field has no place)."""
@@ -90,7 +95,7 @@ def _documents(text: str | bytes, source: str) -> Iterator[Document]:
             builder.reset()
             value = builder.node(next(events), ())
             if value is not None:
-                yield Document(value, builder.places, source)
+                yield Document(value, builder.places, source, frozenset(builder.blocks))
 
 
 class _Builder:
@@ -102,6 +107,7 @@ class _Builder:
 
     def reset(self) -> None:
         self.places: dict[Path, Place] = {}
+        self.blocks: set[Path] = set()
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
         self._nodes = 0
@@ -121,6 +127,8 @@ class _Builder:
             self._open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             value = _scalar(event, path)
+            if event.style in ("|", ">"):
+                self.blocks.add(path)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(path)
         else:

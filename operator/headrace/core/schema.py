@@ -142,6 +142,9 @@ def columns_of(definition: Mapping[str, Any], event_time_field: str | None) -> t
     for column in columns:
         if column.name in RESERVED:
             raise SchemaError(f"names a field {column.name!r}, which Headrace keeps for itself")
+        if not column.name.strip() or any(sign == ";" or ord(sign) < 32 for sign in column.name):
+            # Flink's options list fields with ; between them.
+            raise SchemaError(f"names a field {shorten(repr(column.name))}: empty, or with ; or a control character")
     return tuple(_as_event_time(c) if c.name == event_time_field else c for c in columns)
 
 

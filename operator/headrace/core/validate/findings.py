@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TypeVar
 
 from headrace.core.manifest import Document
@@ -18,11 +19,11 @@ class Findings:
         self._document = document
         self.problems: list[Problem] = []
 
-    def add(self, path: Path, message: str, hint: str = "", line_offset: int = 0) -> None:
-        """`line_offset`: lines below the field's own, for text inside a block scalar (SQL)."""
+    def add(self, path: Path, message: str, hint: str = "", line: int | None = None) -> None:
+        """`line`: within the field's own text (SQL), counted from 1."""
         problem = self._document.problem(path, message, hint)
-        if line_offset and problem.line:
-            problem = Problem(path, message, hint, problem.line + line_offset, None, problem.source)
+        if line is not None:
+            problem = replace(problem, line=self._document.line_within(path, line), column=None)
         self.problems.append(problem)
 
     def has(self, path: Path, name: str, declared: Collection[str], what: str) -> bool:

@@ -1,0 +1,110 @@
+-- job clickstream.page-views, parallelism 1
+SET 'execution.checkpointing.interval' = '500 ms';
+SET 'execution.checkpointing.min-pause' = '250 ms';
+SET 'execution.checkpointing.timeout' = '10 min';
+SET 'execution.checkpointing.dir' = '/state/checkpoints/clickstream.page-views';
+SET 'execution.checkpointing.savepoint-dir' = '/state/savepoints/clickstream.page-views';
+SET 'execution.checkpointing.externalized-checkpoint-retention' = 'RETAIN_ON_CANCELLATION';
+SET 'execution.checkpointing.num-retained' = '3';
+SET 'pipeline.object-reuse' = 'true';
+SET 'restart-strategy.type' = 'exponential-delay';
+SET 'restart-strategy.exponential-delay.initial-backoff' = '1 s';
+SET 'restart-strategy.exponential-delay.max-backoff' = '30 s';
+SET 'state.backend.type' = 'hashmap';
+SET 'table.local-time-zone' = 'UTC';
+
+CREATE TEMPORARY TABLE `__source_clicks` (
+  `event_id` STRING,
+  `user_id` STRING,
+  `page` STRING,
+  `referrer` STRING,
+  `amount` DOUBLE,
+  `occurred_at` TIMESTAMP_LTZ(3),
+  `_outcome` STRING,
+  `_error` STRING,
+  `_raw` BYTES,
+  `_key` BYTES,
+  `_headers` MAP<STRING, BYTES> METADATA FROM 'headers' VIRTUAL,
+  `_partition` INT METADATA FROM 'partition' VIRTUAL,
+  `_offset` BIGINT METADATA FROM 'offset' VIRTUAL,
+  WATERMARK FOR `occurred_at` AS `occurred_at` - INTERVAL '2.000' SECOND(9, 3)
+) WITH (
+  'connector' = 'headrace',
+  'topic' = 'clickstream.clicks',
+  'properties.bootstrap.servers' = '127.0.0.1:9092',
+  'properties.group.id' = 'clickstream.page-views',
+  'properties.isolation.level' = 'read_committed',
+  'scan.startup.mode' = 'earliest-offset',
+  'key.format' = 'raw',
+  'key.fields' = '_key',
+  'value.format' = 'headrace-json',
+  'value.fields-include' = 'EXCEPT_KEY',
+  'value.headrace-json.required' = 'event_id;user_id;page;occurred_at',
+  'headrace.late.rule' = 'window',
+  'headrace.late.kind' = 'tumble',
+  'headrace.late.size' = '10000 ms',
+  'headrace.late.offset' = '0 ms',
+  'scan.watermark.idle-timeout' = '30000 ms',
+  'headrace.id.field' = 'event_id',
+  'headrace.id.window' = '3600000 ms'
+);
+
+CREATE TEMPORARY VIEW `clicks` AS
+SELECT `event_id`, `user_id`, `page`, `referrer`, `amount`, `occurred_at`
+FROM `__source_clicks` WHERE `_outcome` = 'row';
+
+CREATE TEMPORARY TABLE `__sink_page_views` (
+  `page` STRING,
+  `window_start` TIMESTAMP_LTZ(3),
+  `window_end` TIMESTAMP_LTZ(3),
+  `views` BIGINT,
+  `visitors` BIGINT,
+  PRIMARY KEY (`page`, `window_start`) NOT ENFORCED
+) WITH (
+  'connector' = 'upsert-kafka',
+  'topic' = 'clickstream.page_views',
+  'properties.bootstrap.servers' = '127.0.0.1:9092',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'clickstream.page-views.page_views',
+  'properties.transaction.timeout.ms' = '900000',
+  'properties.compression.type' = 'lz4',
+  'properties.acks' = 'all',
+  'value.format' = 'json',
+  'value.json.timestamp-format.standard' = 'ISO-8601',
+  'value.json.encode.ignore-null-fields' = 'true',
+  'value.fields-include' = 'ALL',
+  'key.format' = 'json',
+  'key.json.timestamp-format.standard' = 'ISO-8601'
+);
+
+CREATE TEMPORARY TABLE `__dead_letters` (
+  `_key` BYTES,
+  `_value` BYTES,
+  `_headers` MAP<STRING, BYTES> METADATA FROM 'headers'
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'clickstream.dead-letters',
+  'properties.bootstrap.servers' = '127.0.0.1:9092',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'clickstream.page-views.dead-letters',
+  'properties.transaction.timeout.ms' = '900000',
+  'properties.compression.type' = 'lz4',
+  'properties.acks' = 'all',
+  'key.format' = 'raw',
+  'key.fields' = '_key',
+  'value.format' = 'raw',
+  'value.fields-include' = 'EXCEPT_KEY'
+);
+
+CREATE TEMPORARY VIEW `__result` AS
+SELECT page, window_start, window_end, COUNT(*) AS views, COUNT(DISTINCT user_id) AS visitors
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(occurred_at), INTERVAL '10' SECOND))
+GROUP BY page, window_start, window_end;
+
+INSERT INTO `__sink_page_views` (`page`, `window_start`, `window_end`, `views`, `visitors`)
+SELECT `page`, `window_start`, `window_end`, `views`, `visitors`
+FROM `__result`;
+
+INSERT INTO `__dead_letters`
+SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP['headrace.dlq.stage', ENCODE('job/page-views', 'UTF-8'), 'headrace.dlq.reason', ENCODE(CASE `_outcome` WHEN 'late' THEN 'Late' ELSE 'Malformed' END, 'UTF-8'), 'headrace.dlq.error', ENCODE(`_error`, 'UTF-8'), 'headrace.dlq.topic', ENCODE('clickstream.clicks', 'UTF-8'), 'headrace.dlq.partition', ENCODE(CAST(`_partition` AS STRING), 'UTF-8'), 'headrace.dlq.offset', ENCODE(CAST(`_offset` AS STRING), 'UTF-8'), 'headrace.dlq.attempt', ENCODE('1', 'UTF-8'), 'headrace.dlq.time', ENCODE(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''), 'UTF-8')])
+FROM `__source_clicks` WHERE `_outcome` IN ('malformed', 'late');
