@@ -1,0 +1,1 @@
+"""The local backend: real parts as processes of this machine, behind the same plan as on Kubernetes."""

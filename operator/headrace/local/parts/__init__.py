@@ -1,0 +1,1 @@
+"""Files from Maven's repository: the lock that names them and the fetcher that gets them into the cache."""

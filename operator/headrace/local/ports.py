@@ -1,0 +1,96 @@
+"""Ports on loopback: set by a flag, else the one of the last run, else a free one; kept in the state folder.
+
+Free ports are looked for below the range from which the kernel takes ports for outgoing connections: a service that
+is restarted must find its port still free.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headrace.local.errors import PartError
+
+LOOPBACK = "127.0.0.1"
+FIRST, LAST = 20_000, 31_999
+
+
+@dataclass
+class Ports:
+    """`chosen`: the ports that the user set, by service name; `say` tells when a kept port had to move."""
+
+    file: Path
+    chosen: Mapping[str, int] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda _: None
+    _taken: dict[str, int] = field(default_factory=dict)
+
+    def port(self, name: str, prefer: int | None = None) -> int:
+        """The port of a service, the same at each call. Raises PartError when the user's own choice is in use."""
+        if name in self._taken:
+            return self._taken[name]
+        kept = self._kept()
+        if name in self.chosen:
+            port = self.chosen[name]
+            if not is_free(port):
+                raise PartError(
+                    f"port {port} for {name} is in use{_by(port)}",
+                    f"stop what uses it, or choose another port for {name}",
+                )
+        elif name in kept and is_free(kept[name]):
+            port = kept[name]
+        else:
+            port = self._find(f"{self.file}/{name}", prefer)
+            if name in kept:
+                self.say(f"port {kept[name]} of {name} is in use{_by(kept[name])}; using {port}")
+        self._taken[name] = port
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps({**kept, **self._taken}, indent=2, sort_keys=True) + "\n")
+        return port
+
+    def _kept(self) -> dict[str, int]:
+        try:
+            return {str(name): int(port) for name, port in json.loads(self.file.read_text()).items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def _find(self, seed: str, prefer: int | None) -> int:
+        # Spread by name and state folder, so that two runs that start together rarely look at the same port.
+        span = LAST - FIRST + 1
+        start = zlib.crc32(seed.encode()) % span
+        candidates = [prefer] if prefer else []
+        candidates += [FIRST + (start + step) % span for step in range(500)]
+        for port in candidates:
+            if port not in self._taken.values() and is_free(port):
+                return port
+        raise PartError(f"no free port between {FIRST} and {LAST}", "stop something, or set the ports")
+
+
+def is_free(port: int) -> bool:
+    """True when a service could listen there now. As servers do, regardless of closing connections."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError):
+            return False
+    with socket.socket() as probe:  # something on all interfaces lets a bind to loopback succeed on some systems
+        probe.settimeout(0.2)
+        return probe.connect_ex((LOOPBACK, port)) != 0
+
+
+def _by(port: int) -> str:
+    """` by <process> (pid …)`, when the system tells."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return ""
