@@ -1,0 +1,72 @@
+"""The command line of the job runner.
+
+    python -m headrace_flink run DOC.json… --jobmanager HOST:PORT --jar JAR… [--from-state PATH] [--check]
+
+One JSON line per document on standard output: {"name", "jobId"} or {"name", "error": {…}}; exit code 1 when one failed.
+Without --jobmanager (or with --local-cluster) the environment's own executor runs the job, which is how the same module
+is the entry of an application cluster on Kubernetes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headrace_flink.document import DocumentError, read_document
+from headrace_flink.submit import Cluster, SubmissionError, check, submit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    cluster = Cluster(given.jobmanager, tuple(given.jar))
+    if len(given.documents) > 1 and given.from_state is not None:
+        print("headrace-flink: --from-state is one job's state: give one document", file=sys.stderr)
+        return 2
+    failed = False
+    for path in given.documents:
+        outcome = run_document(path, cluster, from_state=given.from_state, only_check=given.check)
+        failed = failed or "error" in outcome
+        # Flushed line by line: the caller shows each job as soon as it runs.
+        print(json.dumps(outcome, ensure_ascii=False), flush=True)
+    return 1 if failed else 0
+
+
+def run_document(path: Path, cluster: Cluster, *, from_state: str | None, only_check: bool) -> dict[str, Any]:
+    """The outcome line of one document."""
+    try:
+        document = read_document(path)
+    except DocumentError as e:
+        return {"name": path.stem, "error": {"message": str(e)}}
+    try:
+        if only_check:
+            return {"name": document.name, "plan": check(document, cluster)}
+        return {"name": document.name, "jobId": submit(document, cluster, from_state)}
+    except SubmissionError as e:
+        error = {
+            "message": e.failure.message,
+            "line": e.failure.line,
+            "column": e.failure.column,
+            "statement": e.statement,
+        }
+        return {"name": document.name, "error": {key: value for key, value in error.items() if value is not None}}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headrace_flink", description=__doc__)
+    run = parser.add_subparsers(required=True).add_parser("run", help="run job documents on a Flink cluster")
+    run.add_argument("documents", nargs="+", type=Path, metavar="DOC.json")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument("--jobmanager", metavar="HOST:PORT", help="the REST endpoint of a session cluster")
+    where.add_argument("--local-cluster", action="store_true", help="the environment's own executor (the default)")
+    run.add_argument("--jar", type=Path, action="append", default=[], help="goes along with each job; repeatable")
+    run.add_argument("--from-state", metavar="PATH", help="a checkpoint or savepoint to resume from")
+    run.add_argument("--check", action="store_true", help="only plan the jobs; nothing is submitted")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+package dev.headrace.flink.json;
+
+import dev.headrace.flink.outcome.Outcome;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.serialization.DeserializationSchema;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.types.logical.RowType;
+
+/**
+ * One value of Kafka into one row: the declared columns, and {@code _outcome}, {@code _error}, {@code _raw}.
+ *
+ * <p>It never throws for what a record holds and never leaves a NULL where a value was wrong: a record that is not a
+ * row is an outcome of its own, with its bytes and a line that says why.
+ */
+final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
+
+    private static final long serialVersionUID = 1L;
+    private static final int OUTCOME = -1;
+    private static final int ERROR = -2;
+    private static final int RAW = -3;
+
+    private final RowType physical;
+    private final TypeInformation<RowData> produced;
+    private final FieldPaths required;
+    private final FieldPaths json;
+    private final FieldPaths epochMillis;
+    private final boolean keepRaw;
+
+    /** Where each produced field comes from: an index among the data columns, or one of the constants. */
+    private final int[] origins;
+
+    private final RowType columns;
+
+    private transient JsonFactory factory;
+    private transient ObjectReader reader;
+
+    /** True when the produced row begins with all data columns in order, so that it can be filled in place. */
+    private transient boolean inPlace;
+
+    HeadraceJsonDeserializer(
+            RowType physical,
+            int[] projection,
+            TypeInformation<RowData> produced,
+            FieldPaths required,
+            FieldPaths json,
+            FieldPaths epochMillis,
+            boolean keepRaw) {
+        this.physical = physical;
+        this.produced = produced;
+        this.required = required;
+        this.json = json;
+        this.epochMillis = epochMillis;
+        this.keepRaw = keepRaw;
+        List<RowType.RowField> data = new ArrayList<>();
+        int[] originOf = new int[physical.getFieldCount()];
+        for (int i = 0; i < originOf.length; i++) {
+            RowType.RowField field = physical.getFields().get(i);
+            originOf[i] = special(field.getName());
+            if (originOf[i] == 0) {
+                originOf[i] = data.size();
+                data.add(field);
+            }
+        }
+        this.columns = new RowType(data);
+        this.origins = new int[projection.length];
+        for (int i = 0; i < projection.length; i++) {
+            origins[i] = originOf[projection[i]];
+        }
+    }
+
+    private static int special(String name) {
+        switch (name) {
+            case Outcome.OUTCOME_COLUMN:
+                return OUTCOME;
+            case Outcome.ERROR_COLUMN:
+                return ERROR;
+            case Outcome.RAW_COLUMN:
+                return RAW;
+            default:
+                return 0;
+        }
+    }
+
+    @Override
+    public void open(InitializationContext context) {
+        factory = new JsonFactory();
+        reader = new ObjectReader(columns, "", required, json, epochMillis);
+        inPlace = origins.length >= columns.getFieldCount();
+        for (int i = 0; inPlace && i < origins.length; i++) {
+            inPlace = i < columns.getFieldCount() ? origins[i] == i : origins[i] < 0;
+        }
+    }
+
+    @Override
+    public RowData deserialize(byte[] message) {
+        GenericRowData row = new GenericRowData(origins.length);
+        GenericRowData data = inPlace ? row : new GenericRowData(columns.getFieldCount());
+        StringData outcome = Outcome.ROW;
+        StringData error = null;
+        try {
+            read(message, data);
+        } catch (Malformed malformed) {
+            // Nothing of a half-read record is shown.
+            data = inPlace ? row : new GenericRowData(columns.getFieldCount());
+            for (int i = 0; i < data.getArity(); i++) {
+                data.setField(i, null);
+            }
+            outcome = Outcome.MALFORMED;
+            error = StringData.fromString(malformed.getMessage());
+        }
+        byte[] raw = keepRaw || error != null ? message : null;
+        for (int i = inPlace ? columns.getFieldCount() : 0; i < origins.length; i++) {
+            int origin = origins[i];
+            row.setField(
+                    i,
+                    origin == OUTCOME ? outcome : origin == ERROR ? error : origin == RAW ? raw : data.getField(origin));
+        }
+        return row;
+    }
+
+    private void read(byte[] message, GenericRowData into) throws Malformed {
+        if (message == null) {
+            throw new Malformed("the record has no value (a tombstone)");
+        }
+        // Jackson would guess UTF-16 or UTF-32 from zero bytes and skip a byte order mark: neither is plain UTF-8 JSON.
+        if (message.length > 1 && (message[0] == 0 || message[1] == 0)) {
+            throw new Malformed("not JSON: zero bytes at the start");
+        }
+        if (message.length > 0 && (message[0] & 0xff) >= 0xef) {
+            throw new Malformed("not JSON: starts with a byte order mark or with bytes that are no text");
+        }
+        if (!Utf8.isValid(message)) {
+            throw new Malformed("not UTF-8");
+        }
+        try (JsonParser parser = factory.createParser(message)) {
+            JsonToken first = parser.nextToken();
+            if (first == null) {
+                throw new Malformed("not JSON: the value is empty");
+            }
+            if (first != JsonToken.START_OBJECT) {
+                throw new Malformed("the value is " + Tokens.describe(parser) + ", not an object");
+            }
+            reader.readInto(parser, message, into);
+            if (parser.nextToken() != null) {
+                throw new Malformed("not JSON: something follows the object");
+            }
+        } catch (JsonProcessingException e) {
+            String where = e.getLocation() == null ? "" : " at byte " + e.getLocation().getByteOffset();
+            throw new Malformed("not JSON" + where + ": " + e.getOriginalMessage());
+        } catch (IOException e) {
+            // The parser reads from memory; nothing else can be wrong than the record.
+            throw new Malformed("not JSON: " + e.getMessage());
+        }
+    }
+
+    @Override
+    public boolean isEndOfStream(RowData nextElement) {
+        return false;
+    }
+
+    @Override
+    public TypeInformation<RowData> getProducedType() {
+        return produced;
+    }
+}

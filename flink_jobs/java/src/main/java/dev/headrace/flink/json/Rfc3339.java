@@ -1,0 +1,107 @@
+package dev.headrace.flink.json;
+
+import java.time.LocalDate;
+
+/** Times and dates of RFC 3339, by hand: {@code java.time} formatters cost more than the rest of a record. */
+final class Rfc3339 {
+
+    /** No time; every real one of the years 0000 to 9999 is far from it. */
+    static final long INVALID = Long.MIN_VALUE;
+
+    private static final int[] DAYS = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+    private Rfc3339() {}
+
+    /** Epoch milliseconds of {@code 2026-11-22T19:01:00.123456+01:00}; digits below a millisecond are cut. */
+    static long epochMillis(char[] text, int start, int length) {
+        int end = start + length;
+        if (length < 20) {
+            return INVALID;
+        }
+        long day = epochDay(text, start, 10);
+        char t = text[start + 10];
+        int hour = two(text, start + 11);
+        int minute = two(text, start + 14);
+        int second = two(text, start + 17);
+        if (day == INVALID
+                || (t != 'T' && t != 't' && t != ' ')
+                || text[start + 13] != ':'
+                || text[start + 16] != ':'
+                || outside(hour, 23)
+                || outside(minute, 59)
+                || outside(second, 60)) {
+            return INVALID;
+        }
+        int i = start + 19;
+        int millis = 0;
+        if (text[i] == '.') {
+            int digits = 0;
+            for (i++; i < end && isDigit(text[i]); i++, digits++) {
+                if (digits < 3) {
+                    millis = millis * 10 + (text[i] - '0');
+                }
+            }
+            if (digits == 0) {
+                return INVALID;
+            }
+            for (; digits < 3; digits++) {
+                millis *= 10;
+            }
+        }
+        int offset = offsetMinutes(text, i, end);
+        if (offset == Integer.MIN_VALUE) {
+            return INVALID;
+        }
+        // A leap second (:60) falls on the next second, as in POSIX time.
+        return ((day * 24 + hour) * 60 + minute - offset) * 60_000L + second * 1000L + millis;
+    }
+
+    /** Days since 1970-01-01 of {@code 2026-11-22}. */
+    static long epochDay(char[] text, int start, int length) {
+        if (length != 10 || text[start + 4] != '-' || text[start + 7] != '-') {
+            return INVALID;
+        }
+        int century = two(text, start);
+        int yearOfCentury = two(text, start + 2);
+        int month = two(text, start + 5);
+        int day = two(text, start + 8);
+        if (century < 0 || yearOfCentury < 0 || month < 1 || month > 12 || day < 1) {
+            return INVALID;
+        }
+        int year = century * 100 + yearOfCentury;
+        boolean leap = month == 2 && (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+        if (day > DAYS[month - 1] + (leap ? 1 : 0)) {
+            return INVALID;
+        }
+        return LocalDate.of(year, month, day).toEpochDay();
+    }
+
+    private static int offsetMinutes(char[] text, int i, int end) {
+        if (i == end - 1 && (text[i] == 'Z' || text[i] == 'z')) {
+            return 0;
+        }
+        if (i != end - 6 || (text[i] != '+' && text[i] != '-') || text[i + 3] != ':') {
+            return Integer.MIN_VALUE;
+        }
+        int hours = two(text, i + 1);
+        int minutes = two(text, i + 4);
+        if (outside(hours, 23) || outside(minutes, 59)) {
+            return Integer.MIN_VALUE;
+        }
+        return (text[i] == '-' ? -1 : 1) * (hours * 60 + minutes);
+    }
+
+    private static boolean outside(int value, int max) {
+        return value < 0 || value > max;
+    }
+
+    private static int two(char[] text, int at) {
+        char tens = text[at];
+        char ones = text[at + 1];
+        return isDigit(tens) && isDigit(ones) ? (tens - '0') * 10 + (ones - '0') : -1;
+    }
+
+    private static boolean isDigit(char c) {
+        return c >= '0' && c <= '9';
+    }
+}

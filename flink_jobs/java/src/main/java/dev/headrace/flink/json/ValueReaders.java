@@ -1,0 +1,219 @@
+package dev.headrace.flink.json;
+
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
+import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.data.GenericArrayData;
+import org.apache.flink.table.data.GenericMapData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.logical.ArrayType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.MapType;
+import org.apache.flink.table.types.logical.RowType;
+
+/** The reader of each column type (docs/reference/contracts.md, "Row semantics"). */
+final class ValueReaders {
+
+    private ValueReaders() {}
+
+    static ValueReader of(
+            LogicalType type, String path, FieldPaths required, FieldPaths json, FieldPaths epochMillis) {
+        switch (type.getTypeRoot()) {
+            case VARCHAR:
+                return json.contains(path) ? jsonText() : ValueReaders::string;
+            case BIGINT:
+                return ValueReaders::wholeNumber;
+            case DOUBLE:
+                return ValueReaders::number;
+            case BOOLEAN:
+                return ValueReaders::truth;
+            case DATE:
+                return ValueReaders::date;
+            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
+                return epochMillis.contains(path) ? ValueReaders::millis : ValueReaders::time;
+            case ARRAY:
+                return array(of(((ArrayType) type).getElementType(), FieldPaths.items(path), required, json, epochMillis));
+            case MAP:
+                return map(of(((MapType) type).getValueType(), FieldPaths.items(path), required, json, epochMillis));
+            case ROW:
+                return new ObjectReader((RowType) type, path, required, json, epochMillis);
+            default:
+                throw new ValidationException("headrace-json has no column type " + type.asSummaryString());
+        }
+    }
+
+    static Malformed unexpected(JsonParser parser, String expected) throws IOException {
+        return new Malformed(": is " + Tokens.describe(parser) + ", not " + expected);
+    }
+
+    private static Object string(JsonParser parser, byte[] message) throws IOException, Malformed {
+        if (parser.currentToken() != JsonToken.VALUE_STRING) {
+            throw unexpected(parser, "a string");
+        }
+        char[] chars = parser.getTextCharacters();
+        int start = parser.getTextOffset();
+        int length = parser.getTextLength();
+        byte[] ascii = new byte[length];
+        for (int i = 0; i < length; i++) {
+            char c = chars[start + i];
+            if (c >= 0x80) {
+                return wide(parser);
+            }
+            ascii[i] = (byte) c;
+        }
+        return StringData.fromBytes(ascii);
+    }
+
+    private static StringData wide(JsonParser parser) throws IOException, Malformed {
+        String text = parser.getText();
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+                i++;
+            } else if (Character.isSurrogate(c)) {
+                // Only an escape can spell one; it has no UTF-8 form, so it would turn into a question mark.
+                throw new Malformed(": has half a surrogate pair, which is no character");
+            }
+        }
+        return StringData.fromBytes(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Object wholeNumber(JsonParser parser, byte[] message) throws IOException, Malformed {
+        return whole(parser, "a whole number within 64 bits");
+    }
+
+    private static long whole(JsonParser parser, String expected) throws IOException, Malformed {
+        JsonToken token = parser.currentToken();
+        if (token == JsonToken.VALUE_NUMBER_INT) {
+            JsonParser.NumberType type = parser.getNumberType();
+            if (type != JsonParser.NumberType.BIG_INTEGER) {
+                return parser.getLongValue();
+            }
+        } else if (token == JsonToken.VALUE_NUMBER_FLOAT) {
+            // 1.0 and 1e3 are integers in JSON Schema, so the gateway lets them through.
+            BigDecimal exact = parser.getDecimalValue();
+            // Its scale bounds the work: 1e999999999 must not be written out.
+            if (exact.precision() - (long) exact.scale() <= 19) {
+                try {
+                    return exact.longValueExact();
+                } catch (ArithmeticException e) {
+                    throw unexpected(parser, expected);
+                }
+            }
+        }
+        throw unexpected(parser, expected);
+    }
+
+    private static Object number(JsonParser parser, byte[] message) throws IOException, Malformed {
+        if (!parser.currentToken().isNumeric()) {
+            throw unexpected(parser, "a number");
+        }
+        double value = parser.getDoubleValue();
+        if (Double.isInfinite(value)) {
+            throw unexpected(parser, "a number within the range of a double");
+        }
+        return value;
+    }
+
+    private static Object truth(JsonParser parser, byte[] message) throws IOException, Malformed {
+        if (!parser.currentToken().isBoolean()) {
+            throw unexpected(parser, "true or false");
+        }
+        return parser.getBooleanValue();
+    }
+
+    private static Object date(JsonParser parser, byte[] message) throws IOException, Malformed {
+        if (parser.currentToken() == JsonToken.VALUE_STRING) {
+            long day = Rfc3339.epochDay(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
+            if (day != Rfc3339.INVALID) {
+                return (int) day;
+            }
+        }
+        throw unexpected(parser, "a date like 2026-11-22");
+    }
+
+    private static Object time(JsonParser parser, byte[] message) throws IOException, Malformed {
+        if (parser.currentToken() == JsonToken.VALUE_STRING) {
+            long millis =
+                    Rfc3339.epochMillis(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
+            if (millis != Rfc3339.INVALID) {
+                return TimestampData.fromEpochMillis(millis);
+            }
+        }
+        throw unexpected(parser, "an RFC 3339 time with an offset, like 2026-11-22T19:01:00Z");
+    }
+
+    private static Object millis(JsonParser parser, byte[] message) throws IOException, Malformed {
+        return TimestampData.fromEpochMillis(whole(parser, "a time in epoch milliseconds"));
+    }
+
+    private static ValueReader array(ValueReader items) {
+        return (parser, message) -> {
+            if (parser.currentToken() != JsonToken.START_ARRAY) {
+                throw unexpected(parser, "an array");
+            }
+            List<Object> values = new ArrayList<>();
+            while (parser.nextToken() != JsonToken.END_ARRAY) {
+                try {
+                    values.add(item(parser, message, items));
+                } catch (Malformed malformed) {
+                    throw malformed.inside("[" + values.size() + "]");
+                }
+            }
+            return new GenericArrayData(values.toArray());
+        };
+    }
+
+    private static ValueReader map(ValueReader values) {
+        return (parser, message) -> {
+            if (parser.currentToken() != JsonToken.START_OBJECT) {
+                throw unexpected(parser, "an object");
+            }
+            Map<StringData, Object> map = new HashMap<>();
+            String name;
+            while ((name = parser.nextFieldName()) != null) {
+                StringData key = StringData.fromString(name);
+                if (map.containsKey(key)) {
+                    throw new Malformed(name + ": is there twice");
+                }
+                parser.nextToken();
+                try {
+                    map.put(key, item(parser, message, values));
+                } catch (Malformed malformed) {
+                    throw malformed.inside(name);
+                }
+            }
+            return new GenericMapData(map);
+        };
+    }
+
+    private static Object item(JsonParser parser, byte[] message, ValueReader reader) throws IOException, Malformed {
+        if (parser.currentToken() == JsonToken.VALUE_NULL) {
+            throw new Malformed(": is null");
+        }
+        return reader.read(parser, message);
+    }
+
+    private static ValueReader jsonText() {
+        Skipper skipper = new Skipper();
+        return (parser, message) -> {
+            int start = (int) parser.currentTokenLocation().getByteOffset();
+            skipper.skip(parser);
+            if (parser.currentToken().isNumeric()) {
+                // The parser has looked one byte beyond a number.
+                return StringData.fromString(parser.getText());
+            }
+            int end = (int) parser.currentLocation().getByteOffset();
+            return StringData.fromBytes(Arrays.copyOfRange(message, start, end));
+        };
+    }
+}
