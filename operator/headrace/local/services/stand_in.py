@@ -31,7 +31,7 @@ def stand_in(site: Site, python: Path) -> Service:
         NAME,
         # -I: nothing of Headrace's own environment may leak into the stand-in's.
         lambda: [str(python), "-I", str(script), *place],
-        lambda: http_probe(f"http://{LOOPBACK}:{port}/readyz"),
+        lambda: http_probe(f"http://{LOOPBACK}:{port}/healthz"),
         site.log(NAME),
         ready_seconds=90,
         stop_rank=4,
