@@ -18,6 +18,7 @@ class Kind(StrEnum):
     DOUBLE = "DOUBLE"
     BOOLEAN = "BOOLEAN"
     TIMESTAMP = "TIMESTAMP"
+    EPOCH_MILLIS = "EPOCH_MILLIS"
     DATE = "DATE"
     JSON = "JSON"
     ARRAY = "ARRAY"
@@ -46,7 +47,7 @@ class ColumnType(BaseModel):
     def sql(self) -> str:
         """The Flink SQL type."""
         match self.kind:
-            case Kind.TIMESTAMP:
+            case Kind.TIMESTAMP | Kind.EPOCH_MILLIS:
                 return "TIMESTAMP_LTZ(3)"
             case Kind.JSON:
                 return "STRING"
@@ -83,4 +84,5 @@ def quote(identifier: str) -> str:
 
 
 STRING, BIGINT, DOUBLE = (ColumnType(kind=k) for k in (Kind.STRING, Kind.BIGINT, Kind.DOUBLE))
-BOOLEAN, TIMESTAMP, DATE, JSON = (ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE, Kind.JSON))
+BOOLEAN, TIMESTAMP, EPOCH_MILLIS = (ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.EPOCH_MILLIS))
+DATE, JSON = (ColumnType(kind=k) for k in (Kind.DATE, Kind.JSON))

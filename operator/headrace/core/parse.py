@@ -38,6 +38,8 @@ _PATTERNS = {
     "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "must be lower-case letters, digits and -, with a letter or digit at both ends",
     "^[a-z]([-_a-z0-9]*[a-z0-9])?$": "must be lower-case letters, digits, - and _, and start with a letter",
     "^[a-zA-Z0-9._-]+$": "must be letters, digits, '.', '_' and '-'",
+    "^https?://[^\\s]+$": "must be an http:// or https:// address",
+    "^([a-zA-Z0-9_-]+\\.)*$": "must be empty, or letters, digits, _ and - with a dot at the end",
     "^[0-9]{1,2}(\\.[0-9]{1,6})?%$": "must be a percentage below 100, like 99.9%",
 }
 

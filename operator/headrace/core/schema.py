@@ -18,6 +18,7 @@ from headrace.core.columns import (
     BOOLEAN,
     DATE,
     DOUBLE,
+    EPOCH_MILLIS,
     JSON,
     STRING,
     TIMESTAMP,
@@ -160,7 +161,7 @@ def canonical(definition: Mapping[str, Any]) -> str:
 
 def _as_event_time(column: Column) -> Column:
     """An integer event time is epoch milliseconds, and a timestamp to SQL."""
-    return column.model_copy(update={"type": TIMESTAMP}) if column.type.kind is Kind.BIGINT else column
+    return column.model_copy(update={"type": EPOCH_MILLIS}) if column.type.kind is Kind.BIGINT else column
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def mutate(manifest: Any, path: tuple[Any, ...], value: Any, drop: bool) -> Any:
 
 def check(loaded: Loaded, platform: Platform) -> None:
     """Either problems that say something, or pipelines with a plan that survives its documents."""
-    assert loaded.problems or loaded.pipelines
+    assert loaded.problems or loaded.pipelines or loaded.platforms
     for problem in loaded.problems:
         assert problem.message
         assert "\n" not in str(problem)

@@ -117,6 +117,34 @@ def test_validate_err(manifest: dict[str, Any], problems: Read, path: str, value
     assert any(expected in problem for problem in found), found
 
 
+PLATFORM = """\
+apiVersion: headrace.dev/v1alpha1
+kind: StreamPlatform
+metadata: {name: default}
+spec:
+  kafka: {cluster: main, topicPrefix: team}
+  registry: {url: registry.local}
+  flink: {checkpointStorage: "s3://bucket/checkpoints"}
+  auth: {issuer: "https://id.example.com", jwksUrl: "https://id.example.com/keys"}
+  snowflake: {account: a, user: u, database: D, privateKey: {name: key, key: p8}, password: secret}
+"""
+
+
+def test_a_platform_is_checked_for_its_shape() -> None:
+    assert [str(problem).split(": ", 1)[1] for problem in load(PLATFORM).problems] == [
+        "spec.kafka.topicPrefix: must be empty, or letters, digits, _ and - with a dot at the end",
+        "spec.registry.url: must be an http:// or https:// address",
+        "spec.snowflake.password: is not a field here (known here: account, database, privateKey, role, user, warehouse)",
+    ]
+    fixed = (
+        PLATFORM.replace("team", "team.")
+        .replace("registry.local", "https://registry")
+        .replace(", password: secret", "")
+    )
+    (platform,) = load(fixed).platforms
+    assert platform.spec.kafka.listener == "tls"
+
+
 def test_external_topics_are_read_only(manifest: dict[str, Any], problems: Read) -> None:
     put(manifest, "spec.topics.0.external", {"kafkaName": "legacy.clicks"})
     found = problems(manifest)

@@ -7,11 +7,12 @@ per input with the rows that count, the user's SELECT, and one StatementSet that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote_plus
 
 from headrace.core import dead_letter, keys
-from headrace.core.columns import Column, quote
+from headrace.core.columns import Column, ColumnType, Kind, quote
 from headrace.core.documents import JobDocument
 from headrace.core.pipeline import Job, Pipeline, Topic
 from headrace.core.platform import Platform
@@ -94,7 +95,7 @@ def _source(topic: Topic, lateness: Lateness, platform: Platform, names: JobName
         "key.fields": "_key",
         "value.format": "headrace-json",
         "value.fields-include": "EXCEPT_KEY",
-        "value.headrace-json.required": ";".join(c.name for c in topic.schema.columns if c.required),
+        **_format_options(topic.schema.columns),
         **_late_options(lateness),
     }
     if topic.event_time:
@@ -103,6 +104,34 @@ def _source(topic: Topic, lateness: Lateness, platform: Platform, names: JobName
         options["headrace.id.field"] = topic.id.field
         options["headrace.id.window"] = f"{topic.id.window_ms} ms"
     return _table(source_table(topic), columns, options)
+
+
+def _format_options(columns: Sequence[Column]) -> dict[str, str]:
+    """What SQL types do not say: which fields must be there, hold any JSON, or are epoch milliseconds."""
+    nested = list(_paths(columns, ""))
+    listed = {
+        "required": [path for path, required, _ in nested if required],
+        "json": [path for path, _, kind in nested if kind is Kind.JSON],
+        "epoch-millis": [path for path, _, kind in nested if kind is Kind.EPOCH_MILLIS],
+    }
+    return {f"value.headrace-json.{name}": ";".join(paths) for name, paths in listed.items() if paths}
+
+
+def _paths(columns: Sequence[Column], parent: str) -> Iterator[tuple[str, bool, Kind]]:
+    """Every field at any depth as the format spells it: percent-encoded names with / between, * for items."""
+    for column in columns:
+        path = parent + quote_plus(column.name)
+        yield path, column.required, column.type.kind
+        yield from _inside(column.type, path)
+
+
+def _inside(type_: ColumnType, path: str) -> Iterator[tuple[str, bool, Kind]]:
+    items = type_.element or type_.value
+    if type_.fields is not None:
+        yield from _paths(type_.fields, path + "/")
+    elif items is not None:
+        yield f"{path}/*", False, items.kind
+        yield from _inside(items, f"{path}/*")
 
 
 def _late_options(lateness: Lateness) -> dict[str, str]:

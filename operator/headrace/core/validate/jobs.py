@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from headrace.core.columns import Kind
 from headrace.core.pipeline import Job, Topic
 from headrace.core.problems import Path, nearest
 from headrace.core.sql.lateness import NEVER, Lateness, lateness_of
@@ -24,6 +25,15 @@ def _job(job: wire.Job, path: Path, topics: Mapping[str, Topic], found: Findings
             found.add(here, f"{name!r} is there twice")
     if found.has((*path, "output"), job.output, topics, "declared topic") and topics[job.output].external:
         found.add((*path, "output"), f"{job.output!r} is external: Headrace reads it and never writes to it")
+    if job.output in topics and any(c.type.kind is Kind.EPOCH_MILLIS for c in topics[job.output].schema.columns):
+        # Flink's JSON format has one way to write a time.
+        event_time = topics[job.output].event_time
+        field = event_time.field if event_time else ""
+        found.add(
+            (*path, "output"),
+            f"{job.output!r} has its event time {field!r} as an integer; jobs write times as text",
+            'declare it as {"type": "string", "format": "date-time"}',
+        )
     return Job(
         name=job.name,
         inputs=tuple(job.inputs),

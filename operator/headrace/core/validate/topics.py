@@ -16,7 +16,7 @@ from headrace.core.wire import pipeline as wire
 DEFAULT_PARTITIONS = 3
 DEFAULT_RETENTION = "7d"
 # A key must have one text for one value: a DOUBLE has several, a nested value has no order.
-KEY_KINDS = frozenset({Kind.STRING, Kind.BIGINT, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE})
+KEY_KINDS = frozenset({Kind.STRING, Kind.BIGINT, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.EPOCH_MILLIS, Kind.DATE})
 
 
 def resolve(declared: list[wire.Topic], found: Findings) -> dict[str, Topic]:
@@ -139,7 +139,9 @@ def _event_time(topic: wire.Topic, columns: Mapping[str, Column], path: Path, fo
     if topic.event_time is None:
         return None
     here = (*path, "eventTime", "field")
-    _field(here, topic.event_time.field, columns, frozenset({Kind.TIMESTAMP}), "an event time", found)
+    _field(
+        here, topic.event_time.field, columns, frozenset({Kind.TIMESTAMP, Kind.EPOCH_MILLIS}), "an event time", found
+    )
     return EventTime(
         topic.event_time.field,
         parse_duration(topic.event_time.out_of_orderness),

@@ -43,6 +43,8 @@ CREATE TEMPORARY TABLE `__source_readings` (
   'value.format' = 'headrace-json',
   'value.fields-include' = 'EXCEPT_KEY',
   'value.headrace-json.required' = 'machine;line;seq;at_ms',
+  'value.headrace-json.json' = 'extra',
+  'value.headrace-json.epoch-millis' = 'at_ms',
   'headrace.late.rule' = 'window',
   'headrace.late.kind' = 'hop',
   'headrace.late.size' = '60000 ms',
