@@ -36,7 +36,7 @@ VIEWS = {
         "views": {"type": "integer"},
     },
 }
-SQL = """SELECT page, window_start, COUNT(*) AS views
+SQL = """SELECT page, window_start, COUNT(*) AS `views`
 FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(occurred_at), INTERVAL '1' MINUTE))
 GROUP BY page, window_start, window_end"""
 

@@ -64,6 +64,8 @@ def _config(job: Job, platform: Platform, names: JobNames) -> dict[str, str]:
         "execution.checkpointing.savepoint-dir": f"{flink.savepoint_dir}/{names.name}",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.num-retained": "3",
+        # Fixed, so that a job keeps its state when its parallelism changes.
+        "pipeline.max-parallelism": "128",
         "pipeline.object-reuse": "true",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
@@ -215,17 +217,17 @@ def _insert_dead_letters(topic: Topic, job: Job, names: JobNames) -> str:
     values = {
         dead_letter.STAGE: _literal(dead_letter.stage_of_job(job.name)),
         dead_letter.REASON: reason,
-        dead_letter.ERROR: "`_error`",
+        dead_letter.ERROR: "COALESCE(`_error`, '')",
         dead_letter.TOPIC: _literal(names.kafka[topic.name]),
         dead_letter.PARTITION: "CAST(`_partition` AS STRING)",
         dead_letter.OFFSET: "CAST(`_offset` AS STRING)",
         dead_letter.ATTEMPT: "'1'",
         dead_letter.TIME: "DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''')",
     }
-    headers = ", ".join(f"{_literal(name)}, ENCODE({value}, 'UTF-8')" for name, value in values.items())
+    headers = ",\n  ".join(f"{_literal(name)}, CAST({value} AS BYTES)" for name, value in values.items())
     return (
         f"INSERT INTO {quote(DEAD_LETTERS)}\n"
-        f"SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[{headers}])\n"
+        f"SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[\n  {headers}])\n"
         f"FROM {quote(source_table(topic))} WHERE `_outcome` IN ({outcomes})"
     )
 
@@ -265,5 +267,8 @@ def _literal(text: str) -> str:
 
 
 def _interval(ms: int) -> str:
-    """Seconds with milliseconds; SECOND(9, 3) because the default precision holds only two digits of seconds."""
-    return f"INTERVAL '{ms // 1000}.{ms % 1000:03d}' SECOND(9, 3)"
+    """Days to milliseconds: the only interval whose leading field (up to 999 days) holds every bound we accept."""
+    days, rest = divmod(ms, 86_400_000)
+    hours, rest = divmod(rest, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"INTERVAL '{days} {hours:02d}:{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}' DAY(3) TO SECOND(3)"

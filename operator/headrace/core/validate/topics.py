@@ -15,6 +15,7 @@ from headrace.core.wire import pipeline as wire
 
 DEFAULT_PARTITIONS = 3
 DEFAULT_RETENTION = "7d"
+MAX_WAIT_MS = 30 * 86_400_000
 # A key must have one text for one value: a DOUBLE has several, a nested value has no order.
 KEY_KINDS = frozenset({Kind.STRING, Kind.BIGINT, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.EPOCH_MILLIS, Kind.DATE})
 
@@ -142,6 +143,12 @@ def _event_time(topic: wire.Topic, columns: Mapping[str, Column], path: Path, fo
     _field(
         here, topic.event_time.field, columns, frozenset({Kind.TIMESTAMP, Kind.EPOCH_MILLIS}), "an event time", found
     )
+    for name, text in (
+        ("outOfOrderness", topic.event_time.out_of_orderness),
+        ("idleTimeout", topic.event_time.idle_timeout),
+    ):
+        if parse_duration(text) > MAX_WAIT_MS:
+            found.add((*path, "eventTime", name), "must be at most 30d: every window waits that long")
     return EventTime(
         topic.event_time.field,
         parse_duration(topic.event_time.out_of_orderness),

@@ -6,6 +6,7 @@ SET 'execution.checkpointing.dir' = '/state/checkpoints/clickstream.clean-clicks
 SET 'execution.checkpointing.savepoint-dir' = '/state/savepoints/clickstream.clean-clicks';
 SET 'execution.checkpointing.externalized-checkpoint-retention' = 'RETAIN_ON_CANCELLATION';
 SET 'execution.checkpointing.num-retained' = '3';
+SET 'pipeline.max-parallelism' = '128';
 SET 'pipeline.object-reuse' = 'true';
 SET 'restart-strategy.type' = 'exponential-delay';
 SET 'restart-strategy.exponential-delay.initial-backoff' = '1 s';
@@ -27,7 +28,7 @@ CREATE TEMPORARY TABLE `__source_clicks` (
   `_headers` MAP<STRING, BYTES> METADATA FROM 'headers' VIRTUAL,
   `_partition` INT METADATA FROM 'partition' VIRTUAL,
   `_offset` BIGINT METADATA FROM 'offset' VIRTUAL,
-  WATERMARK FOR `occurred_at` AS `occurred_at` - INTERVAL '2.000' SECOND(9, 3)
+  WATERMARK FOR `occurred_at` AS `occurred_at` - INTERVAL '0 00:00:02.000' DAY(3) TO SECOND(3)
 ) WITH (
   'connector' = 'headrace',
   'topic' = 'clickstream.clicks',
@@ -101,5 +102,13 @@ SELECT `user_id`, `event_id`, `page`, `referrer`, `amount`, `occurred_at`
 FROM `__result`;
 
 INSERT INTO `__dead_letters`
-SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP['headrace.dlq.stage', ENCODE('job/clean-clicks', 'UTF-8'), 'headrace.dlq.reason', ENCODE(CASE `_outcome` WHEN 'late' THEN 'Late' ELSE 'Malformed' END, 'UTF-8'), 'headrace.dlq.error', ENCODE(`_error`, 'UTF-8'), 'headrace.dlq.topic', ENCODE('clickstream.clicks', 'UTF-8'), 'headrace.dlq.partition', ENCODE(CAST(`_partition` AS STRING), 'UTF-8'), 'headrace.dlq.offset', ENCODE(CAST(`_offset` AS STRING), 'UTF-8'), 'headrace.dlq.attempt', ENCODE('1', 'UTF-8'), 'headrace.dlq.time', ENCODE(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''), 'UTF-8')])
+SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
+  'headrace.dlq.stage', CAST('job/clean-clicks' AS BYTES),
+  'headrace.dlq.reason', CAST(CASE `_outcome` WHEN 'late' THEN 'Late' ELSE 'Malformed' END AS BYTES),
+  'headrace.dlq.error', CAST(COALESCE(`_error`, '') AS BYTES),
+  'headrace.dlq.topic', CAST('clickstream.clicks' AS BYTES),
+  'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
+  'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
+  'headrace.dlq.attempt', CAST('1' AS BYTES),
+  'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
 FROM `__source_clicks` WHERE `_outcome` IN ('malformed', 'late');

@@ -6,6 +6,7 @@ SET 'execution.checkpointing.dir' = '/state/checkpoints/machines.average';
 SET 'execution.checkpointing.savepoint-dir' = '/state/savepoints/machines.average';
 SET 'execution.checkpointing.externalized-checkpoint-retention' = 'RETAIN_ON_CANCELLATION';
 SET 'execution.checkpointing.num-retained' = '3';
+SET 'pipeline.max-parallelism' = '128';
 SET 'pipeline.object-reuse' = 'true';
 SET 'restart-strategy.type' = 'exponential-delay';
 SET 'restart-strategy.exponential-delay.initial-backoff' = '1 s';
@@ -30,7 +31,7 @@ CREATE TEMPORARY TABLE `__source_readings` (
   `_headers` MAP<STRING, BYTES> METADATA FROM 'headers' VIRTUAL,
   `_partition` INT METADATA FROM 'partition' VIRTUAL,
   `_offset` BIGINT METADATA FROM 'offset' VIRTUAL,
-  WATERMARK FOR `at_ms` AS `at_ms` - INTERVAL '1.500' SECOND(9, 3)
+  WATERMARK FOR `at_ms` AS `at_ms` - INTERVAL '0 00:00:01.500' DAY(3) TO SECOND(3)
 ) WITH (
   'connector' = 'headrace',
   'topic' = 'plant.readings.v1',
@@ -105,5 +106,13 @@ SELECT `machine`, `window_end`, `average`
 FROM `__result`;
 
 INSERT INTO `__dead_letters`
-SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP['headrace.dlq.stage', ENCODE('job/average', 'UTF-8'), 'headrace.dlq.reason', ENCODE(CASE `_outcome` WHEN 'late' THEN 'Late' ELSE 'Malformed' END, 'UTF-8'), 'headrace.dlq.error', ENCODE(`_error`, 'UTF-8'), 'headrace.dlq.topic', ENCODE('plant.readings.v1', 'UTF-8'), 'headrace.dlq.partition', ENCODE(CAST(`_partition` AS STRING), 'UTF-8'), 'headrace.dlq.offset', ENCODE(CAST(`_offset` AS STRING), 'UTF-8'), 'headrace.dlq.attempt', ENCODE('1', 'UTF-8'), 'headrace.dlq.time', ENCODE(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z'''), 'UTF-8')])
+SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
+  'headrace.dlq.stage', CAST('job/average' AS BYTES),
+  'headrace.dlq.reason', CAST(CASE `_outcome` WHEN 'late' THEN 'Late' ELSE 'Malformed' END AS BYTES),
+  'headrace.dlq.error', CAST(COALESCE(`_error`, '') AS BYTES),
+  'headrace.dlq.topic', CAST('plant.readings.v1' AS BYTES),
+  'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
+  'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
+  'headrace.dlq.attempt', CAST('1' AS BYTES),
+  'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
 FROM `__source_readings` WHERE `_outcome` IN ('malformed');
