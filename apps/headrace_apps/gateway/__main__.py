@@ -1,0 +1,75 @@
+"""`python -m headrace_apps.gateway --document FILE --host 127.0.0.1 --port N`: exit 0 done, 2 usage, 3 cannot start."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from headrace.core.documents import GatewayDocument
+from headrace_apps.gateway.app import Gateway, create_app, kafka_gateway
+from headrace_apps.gateway.keysets import KeySourceUnusable, key_source
+from headrace_apps.gateway.limits import Limits
+from headrace_apps.gateway.logs import set_up
+from headrace_apps.gateway.server import GatewayServer, server_config
+from headrace_apps.gateway.tokens import OpenDoor, TokenVerifier, Verifier
+from headrace_apps.gateway.validation import EventJudge, SchemaUnusable
+
+log = logging.getLogger("headrace_apps.gateway")
+
+CANNOT_START = 3
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Exits with 2 when they are wrong."""
+    parser = argparse.ArgumentParser(prog="headrace_apps.gateway", description="Headrace's HTTP gateway.")
+    parser.add_argument("--document", type=Path, required=True, help="a headrace.gateway/v1 document")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one and logs it")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parse_arguments(arguments)
+    set_up(options.log_format)
+    limits = Limits()
+    try:
+        document = GatewayDocument.from_json(options.document.read_bytes())
+        for topic in document.topics:
+            if topic.ingest is not None:
+                EventJudge(topic, limits)  # a schema that cannot be used is said here, in one line
+        verifier: Verifier = OpenDoor()
+        if document.auth.enabled:
+            verifier = TokenVerifier(document.auth, key_source(document.auth, time.time), time.time)
+        else:
+            log.warning("authentication is off: whoever reaches %s may read and write", options.host)
+    except (OSError, ValidationError, SchemaUnusable, KeySourceUnusable) as exc:
+        log.critical("the gateway cannot start with %s: %s", options.document, exc)
+        return CANNOT_START
+
+    parts: list[Gateway] = []
+
+    async def build() -> Gateway:
+        parts.append(kafka_gateway(document, verifier, time.time, limits=limits))
+        return parts[0]
+
+    server = GatewayServer(
+        server_config(create_app(document, build), options.host, options.port, limits),
+        drain=lambda: parts[0].drain(),  # noqa: PLW0108 - there are no parts before the start
+        ready=lambda url: log.info("%s is served at %s", document.pipeline, url),
+    )
+    try:
+        server.run()
+    except SystemExit as exc:  # uvicorn's way to say that the port is taken or the start failed; it logged why
+        return CANNOT_START if exc.code else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

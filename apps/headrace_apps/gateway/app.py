@@ -1,0 +1,145 @@
+"""The FastAPI application: joins the parts that it is given. Nothing here is global, so a test can make its own.
+
+`kafka_parts` builds the real parts; `create_app` takes any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+from fastapi import FastAPI
+
+from headrace.core.documents import GatewayDocument
+from headrace_apps.gateway import problems
+from headrace_apps.gateway.events import Events
+from headrace_apps.gateway.health import Faults, Health, missing_topics
+from headrace_apps.gateway.ingest import Ingest
+from headrace_apps.gateway.limits import Limits
+from headrace_apps.gateway.metrics import Metrics
+from headrace_apps.gateway.offsets import BrokerOffsets, connection_config
+from headrace_apps.gateway.openapi import openapi_of
+from headrace_apps.gateway.producer import EventProducer, KafkaEventProducer
+from headrace_apps.gateway.reading import ReaderPool
+from headrace_apps.gateway.records import key_columns_of
+from headrace_apps.gateway.tokens import Verifier
+from headrace_apps.gateway.views.follower import ViewFollower
+from headrace_apps.gateway.views.routes import View, Views
+from headrace_apps.gateway.views.store import MemoryViewStore, ViewStore
+
+Clock = Callable[[], float]
+"""Epoch seconds."""
+
+
+class Gateway:
+    """The parts of one gateway and their life: made in the running loop, closed in reverse order."""
+
+    def __init__(
+        self,
+        document: GatewayDocument,
+        producer: EventProducer,
+        verifier: Verifier,
+        clock: Clock,
+        *,
+        admin: AdminClient,
+        limits: Limits,
+        metrics: Metrics,
+        look: Callable[[], Faults],
+        new_store: Callable[[str], ViewStore],
+    ) -> None:
+        self.limits = limits
+        self.producer = producer
+        self.readers = ReaderPool(document.kafka, limits, metrics)
+        offsets = BrokerOffsets(admin, limits.read_timeout)
+        self.views: dict[str, View] = {}
+        for view in document.views:
+            topic = document.topic(view.topic)
+            store = new_store(view.name)
+            follower = ViewFollower(
+                view.name,
+                kafka=document.kafka,
+                topic=topic.kafka_topic,
+                partitions=topic.partitions,
+                store=store,
+                offsets=offsets,
+                now=clock,
+            )
+            self.views[view.name] = View(view, key_columns_of(topic), store, follower)
+        self.ingest = Ingest(document, producer, verifier, metrics=metrics, limits=limits, now=clock)
+        self.events = Events(document, verifier, self.readers, offsets, limits)
+        self.view_routes = Views(self.views, verifier, limits, clock)
+        self.health = Health(look, self.views, metrics, self.readers.executor, lambda: producer.in_flight)
+
+    def start(self) -> None:
+        for view in self.views.values():
+            view.follower.start()
+
+    def drain(self) -> None:
+        """End what waits: streams and long reads."""
+        self.readers.draining.set()
+
+    async def close(self) -> None:
+        """After the last request: acknowledge what is under way, then let go of the broker."""
+        await self.producer.close(self.limits.delivery_timeout)
+        await asyncio.gather(*(asyncio.to_thread(v.follower.close) for v in self.views.values()))
+        await self.readers.close()
+
+
+def kafka_gateway(
+    document: GatewayDocument,
+    verifier: Verifier,
+    clock: Clock,
+    *,
+    limits: Limits,
+    producer: EventProducer | None = None,
+    new_store: Callable[[str], ViewStore] = lambda _: MemoryViewStore(),
+) -> Gateway:
+    """A gateway on the document's broker, with another producer if one is given. Needs a running loop."""
+    admin = AdminClient(connection_config(document.kafka))
+    return Gateway(
+        document,
+        producer or KafkaEventProducer(document.kafka, delivery_timeout=limits.delivery_timeout),
+        verifier,
+        clock,
+        admin=admin,
+        limits=limits,
+        metrics=Metrics(),
+        look=lambda: missing_topics(admin, document),
+        new_store=new_store,
+    )
+
+
+def create_app(document: GatewayDocument, build: Callable[[], Awaitable[Gateway]]) -> FastAPI:
+    """The application. `build` is awaited in the server's loop when it starts; `app.state.gateway` is its result."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway = await build()
+        app.state.gateway = gateway
+        _add_routes(app, gateway)
+        gateway.start()
+        yield
+        await gateway.close()
+
+    # Swagger UI comes from a CDN in FastAPI; nothing here may be fetched from outside, so /docs is off.
+    app = FastAPI(title="Headrace gateway", docs_url=None, redoc_url=None, lifespan=lifespan)
+    problems.install(app)
+    schema: dict[str, Any] = openapi_of(document)
+    app.openapi = lambda: schema  # type: ignore[method-assign]
+    return app
+
+
+def _add_routes(app: FastAPI, gateway: Gateway) -> None:
+    app.add_route("/v1/topics/{topic}/events", gateway.ingest.__call__, methods=["POST"])
+    app.add_api_route("/v1/topics/{topic}/events", gateway.events.get, methods=["GET"], response_model=None)
+    app.add_api_route("/v1/views/{view}", gateway.view_routes.list, methods=["GET"], response_model=None)
+    app.add_api_route("/v1/views/{view}/{key:path}", gateway.view_routes.get, methods=["GET"], response_model=None)
+    for path, handler in (
+        ("/healthz", gateway.health.healthz),
+        ("/readyz", gateway.health.readyz),
+        ("/metrics", gateway.health.metrics),
+    ):
+        app.add_route(path, handler, methods=["GET"])

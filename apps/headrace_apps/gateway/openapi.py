@@ -1,0 +1,264 @@
+"""The OpenAPI page of one gateway: a path per declared topic and view, with the topic's schema and examples.
+
+Written by hand instead of by FastAPI: its generator knows neither the topics nor what a batch may answer. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.core.documents import GatewayDocument, GatewayTopic, GatewayView
+from headrace_apps.gateway.examples import example_of
+from headrace_apps.gateway.problems import MEDIA_TYPE
+
+Json = dict[str, Any]
+
+_POST_PROBLEMS = {
+    400: "The body holds no events, or is not JSON as a whole; nothing was stored.",
+    413: "The body or the batch is too large; nothing was stored.",
+    415: "The media type or content encoding is not one of those listed; nothing was stored.",
+    422: "Every event was refused; `results` has the reasons per event.",
+    429: "The gateway is at capacity; nothing was stored. Retry after `Retry-After` seconds.",
+    503: "Kafka did not acknowledge every event; `results` has the outcome per event. Retrying the failed ones with "
+    "the same ids is safe.",
+}
+
+
+def openapi_of(document: GatewayDocument) -> Json:
+    """OpenAPI 3.1, whose schemas are JSON Schema 2020-12, as the topics' are."""
+    paths: Json = {}
+    for topic in document.topics:
+        operations: Json = {"get": _read(topic, document)}
+        if topic.ingest is not None:
+            operations["post"] = _ingest(topic, document)
+        paths[f"/v1/topics/{topic.name}/events"] = operations
+    for view in document.views:
+        paths[f"/v1/views/{view.name}"] = {"get": _view_list(view, document)}
+        paths[f"/v1/views/{view.name}/{{key}}"] = {"get": _view_entry(view, document)}
+    paths["/healthz"] = {"get": _plain("The process lives", {200: "It does."})}
+    paths["/readyz"] = {
+        "get": _plain("Broker, topics and views are ready", {200: "All are.", 503: "`faults` says which are not."})
+    }
+    paths["/metrics"] = {"get": _plain("Prometheus metrics", {200: "Text format."})}
+    components: Json = {"schemas": _SCHEMAS}
+    if document.auth.enabled:
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"{document.pipeline}: events and views", "version": "v1"},
+        "paths": paths,
+        "components": components,
+    }
+
+
+def _ingest(topic: GatewayTopic, document: GatewayDocument) -> Json:
+    assert topic.ingest is not None  # noqa: S101 - the caller looked
+    definition = topic.schema_.definition if topic.schema_ is not None else {"type": "object"}
+    one = example_of(definition, definition)
+    accepted = {"index": 0, "status": "accepted", "partition": 2, "offset": 17}
+    refused = {"index": 1, "status": "refused", "errors": [_ERROR]}
+    examples = {
+        "one event": {"value": _outcome(topic.name, [accepted])},
+        "a batch, one refused": {"value": _outcome(topic.name, [accepted, refused])},
+    }
+    responses: Json = {
+        "200": _json("At least one event is stored on all in-sync replicas.", "Outcome", examples),
+        **{str(status): _problem(text) for status, text in _POST_PROBLEMS.items()},
+        **_auth_problems(document),
+    }
+    if topic.ingest.on_invalid == "DeadLetter":
+        text = "Valid events are stored; invalid ones are in the dead-letter topic."
+        dead = {"index": 0, "status": "dead_lettered", "errors": [_ERROR]}
+        responses["202"] = _json(text, "Outcome", {"dead-lettered": {"value": _outcome(topic.name, [dead])}})
+    return {
+        "summary": f"Send events to {topic.name}",
+        "description": "One object, an array, or NDJSON; optionally with Content-Encoding gzip or zstd. Answered "
+        "after the broker's acknowledgement. Each event's own bytes are stored.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [definition, {"type": "array", "minItems": 1, "items": definition}]},
+                    "examples": {"one event": {"value": one}, "a batch": {"value": [one, one]}},
+                },
+                "application/x-ndjson": {"schema": {"type": "string", "description": "One event per line."}},
+            },
+        },
+        "responses": responses,
+        **_security(document, topic.ingest.scopes),
+    }
+
+
+def _read(topic: GatewayTopic, document: GatewayDocument) -> Json:
+    integer, text = {"type": "integer", "minimum": 0}, {"type": "string"}
+    edge = {"type": "string", "enum": ["earliest", "latest"]}
+    return {
+        "summary": f"Read stored events of {topic.name}",
+        "description": "A page from one of cursor, from, timestamp, or partition with offset (default: from the "
+        "earliest). With Accept: text/event-stream, every event from there on (default: from the latest), each with "
+        "the cursor after it as its id; Last-Event-ID resumes. Only committed events are read.",
+        "parameters": [
+            _query("partition", integer, "Read this partition only."),
+            _query("offset", integer, "Begin there; needs partition."),
+            _query("timestamp", text, "Begin with the first event at or after it: RFC 3339 or epoch milliseconds."),
+            _query("from", edge, "Begin at the first event, or with the next that comes."),
+            _query("cursor", text, "Go on where an earlier answer's `next` says."),
+            _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given."),
+            _query("wait", {"type": "number", "minimum": 0, "default": 0}, "Seconds to wait for the first; up to 30."),
+        ],
+        "responses": {
+            "200": {
+                "description": "The events, and the cursor for what follows them.",
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/Page"}},
+                    "text/event-stream": {"schema": text},
+                },
+            },
+            "422": _problem("A parameter is wrong, or the offset is beyond the end."),
+            "503": _problem("Kafka does not answer, or all readers are in use."),
+            **_auth_problems(document),
+        },
+        **_security(document, topic.read_scopes),
+    }
+
+
+def _view_list(view: GatewayView, document: GatewayDocument) -> Json:
+    return {
+        "summary": f"The entries of {view.name} in the order of their keys",
+        "parameters": [
+            _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given."),
+            _query("cursor", {"type": "string"}, "Go on where an earlier answer's `next` says."),
+        ],
+        "responses": {
+            "200": {"description": "Entries, offsets read per partition, and age in milliseconds."},
+            "503": _problem("The view is being restored; the detail has the progress."),
+            **_auth_problems(document),
+        },
+        **_security(document, view.scopes),
+    }
+
+
+def _view_entry(view: GatewayView, document: GatewayDocument) -> Json:
+    fields = ", ".join(document.topic(view.topic).key_fields)
+    where = f"The key fields ({fields}) in this order, each percent-encoded, joined by commas."
+    key = {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}, "description": where}
+    return {
+        "summary": f"One entry of {view.name}",
+        "parameters": [key],
+        "responses": {
+            "200": {"description": "The latest value under the key."},
+            "404": _problem("There is nothing under this key."),
+            "422": _problem("The text is not a key of this view."),
+            "503": _problem("The view is being restored; the detail has the progress."),
+            **_auth_problems(document),
+        },
+        **_security(document, view.scopes),
+    }
+
+
+def _plain(summary: str, responses: Mapping[int, str]) -> Json:
+    return {"summary": summary, "responses": {str(s): {"description": text} for s, text in responses.items()}}
+
+
+def _query(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+def _json(description: str, schema: str, examples: Json) -> Json:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}
+    return {"description": description, "content": {"application/json": content}}
+
+
+def _problem(description: str) -> Json:
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _auth_problems(document: GatewayDocument) -> Json:
+    if not document.auth.enabled:
+        return {}
+    return {"401": _problem("No valid token."), "403": _problem("The token lacks a scope.")}
+
+
+def _security(document: GatewayDocument, scopes: tuple[str, ...]) -> Json:
+    return {"security": [{"bearer": list(scopes)}]} if document.auth.enabled else {}
+
+
+def _outcome(topic: str, results: list[Json]) -> Json:
+    def count(status: str) -> int:
+        return sum(result["status"] == status for result in results)
+
+    return {
+        "topic": topic,
+        "accepted": count("accepted"),
+        "refused": count("refused"),
+        "deadLettered": count("dead_lettered"),
+        "failed": count("failed"),
+        "results": results,
+    }
+
+
+_ERROR = {"pointer": "/occurred_at", "message": '"yesterday" is not a "date-time"'}
+
+_SCHEMAS: Json = {
+    "Outcome": {
+        "type": "object",
+        "required": ["topic", "accepted", "refused", "deadLettered", "failed", "results"],
+        "properties": {
+            "topic": {"type": "string"},
+            **{name: {"type": "integer"} for name in ("accepted", "refused", "deadLettered", "failed")},
+            "results": {"type": "array", "items": {"$ref": "#/components/schemas/Result"}},
+        },
+    },
+    "Result": {
+        "type": "object",
+        "required": ["index", "status"],
+        "properties": {
+            "index": {"type": "integer", "description": "The event's place in the request, from 0."},
+            "status": {"enum": ["accepted", "refused", "dead_lettered", "failed"]},
+            "partition": {"type": "integer"},
+            "offset": {"type": "integer"},
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}},
+                },
+            },
+        },
+    },
+    "Page": {
+        "type": "object",
+        "required": ["events", "next"],
+        "properties": {
+            "events": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "partition": {"type": "integer"},
+                        "offset": {"type": "integer"},
+                        "timestamp": {"type": "string", "format": "date-time"},
+                        "key": {},
+                        "value": {},
+                        "headers": {"type": "object"},
+                    },
+                },
+            },
+            "next": {"type": "string"},
+        },
+    },
+    "Problem": {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+    },
+}
