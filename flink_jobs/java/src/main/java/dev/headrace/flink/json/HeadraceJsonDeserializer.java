@@ -138,9 +138,11 @@ final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
         if (message.length > 0 && (message[0] & 0xff) >= 0xef) {
             throw new Malformed("not JSON: starts with a byte order mark or with bytes that are no text");
         }
-        if (!Utf8.isValid(message)) {
+        int text = Utf8.inspect(message);
+        if (text == Utf8.INVALID) {
             throw new Malformed("not UTF-8");
         }
+        reader.expectEscapes(text == Utf8.ESCAPED);
         try (JsonParser parser = factory.createParser(message)) {
             JsonToken first = parser.nextToken();
             if (first == null) {

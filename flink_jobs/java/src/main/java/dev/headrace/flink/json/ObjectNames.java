@@ -61,6 +61,9 @@ final class ObjectNames {
             Integer known = numbers.get(name);
             number = known != null ? known : numbers.size();
             if (known == null) {
+                if (!Utf8.isPaired(name)) {
+                    throw new Malformed("a field's name has half a surrogate pair, which is no character");
+                }
                 numbers.put(name, number);
             }
             expected[at] = name;

@@ -30,6 +30,14 @@ final class ObjectReader implements ValueReader {
     }
 
     @Override
+    public void expectEscapes(boolean expected) {
+        skipper.expectEscapes(expected);
+        for (ValueReader reader : readers) {
+            reader.expectEscapes(expected);
+        }
+    }
+
+    @Override
     public Object read(JsonParser parser, byte[] message) throws IOException, Malformed {
         if (parser.currentToken() != JsonToken.START_OBJECT) {
             throw ValueReaders.unexpected(parser, "an object");
@@ -47,7 +55,11 @@ final class ObjectReader implements ValueReader {
             int field = names.next(name);
             JsonToken token = parser.nextToken();
             if (field >= fields.length) {
-                skipper.skip(parser);
+                try {
+                    skipper.skip(parser);
+                } catch (Malformed malformed) {
+                    throw malformed.inside(name);
+                }
             } else if (token != JsonToken.VALUE_NULL) {
                 try {
                     row.setField(field, readers[field].read(parser, message));

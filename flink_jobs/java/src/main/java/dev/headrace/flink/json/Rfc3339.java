@@ -5,8 +5,11 @@ import java.time.LocalDate;
 /** Times and dates of RFC 3339, by hand: {@code java.time} formatters cost more than the rest of a record. */
 final class Rfc3339 {
 
-    /** No time; every real one of the years 0000 to 9999 is far from it. */
+    /** No time; every real one is far from it. */
     static final long INVALID = Long.MIN_VALUE;
+
+    private static final long FIRST = -62_135_596_800_000L; // 0001-01-01T00:00:00Z
+    private static final long LAST = 253_402_300_799_999L; // 9999-12-31T23:59:59.999Z
 
     private static final int[] DAYS = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
@@ -53,7 +56,13 @@ final class Rfc3339 {
             return INVALID;
         }
         // A leap second (:60) falls on the next second, as in POSIX time.
-        return ((day * 24 + hour) * 60 + minute - offset) * 60_000L + second * 1000L + millis;
+        long time = ((day * 24 + hour) * 60 + minute - offset) * 60_000L + second * 1000L + millis;
+        return isInRange(time) ? time : INVALID;
+    }
+
+    /** The years 1 to 9999, which every reader of the topic and a table can hold. */
+    static boolean isInRange(long epochMillis) {
+        return epochMillis >= FIRST && epochMillis <= LAST;
     }
 
     /** Days since 1970-01-01 of {@code 2026-11-22}. */
@@ -65,7 +74,7 @@ final class Rfc3339 {
         int yearOfCentury = two(text, start + 2);
         int month = two(text, start + 5);
         int day = two(text, start + 8);
-        if (century < 0 || yearOfCentury < 0 || month < 1 || month > 12 || day < 1) {
+        if (century < 0 || yearOfCentury < 0 || century + yearOfCentury == 0 || month < 1 || month > 12 || day < 1) {
             return INVALID;
         }
         int year = century * 100 + yearOfCentury;

@@ -11,6 +11,12 @@ final class Skipper {
 
     private final List<ObjectNames> byDepth = new ArrayList<>();
 
+    private boolean escapes;
+
+    void expectEscapes(boolean expected) {
+        escapes = expected;
+    }
+
     /** From the value's first token to its last. */
     void skip(JsonParser parser) throws IOException, Malformed {
         skip(parser, 0);
@@ -18,7 +24,11 @@ final class Skipper {
 
     private void skip(JsonParser parser, int depth) throws IOException, Malformed {
         JsonToken token = parser.currentToken();
-        if (token == JsonToken.START_ARRAY) {
+        if (token == JsonToken.VALUE_STRING) {
+            if (escapes && !Utf8.isPaired(parser.getText())) {
+                throw new Malformed(": has half a surrogate pair, which is no character");
+            }
+        } else if (token == JsonToken.START_ARRAY) {
             while (parser.nextToken() != JsonToken.END_ARRAY) {
                 skip(parser, depth);
             }

@@ -8,4 +8,7 @@ interface ValueReader {
 
     /** {@code message}: the record's bytes, for a column that keeps the value's own text. */
     Object read(JsonParser parser, byte[] message) throws IOException, Malformed;
+
+    /** Before a record: whether its strings may have escapes, so that also those passed over must be looked at. */
+    default void expectEscapes(boolean expected) {}
 }

@@ -29,7 +29,7 @@ final class ValueReaders {
             LogicalType type, String path, FieldPaths required, FieldPaths json, FieldPaths epochMillis) {
         switch (type.getTypeRoot()) {
             case VARCHAR:
-                return json.contains(path) ? jsonText() : ValueReaders::string;
+                return json.contains(path) ? new JsonTextReader() : ValueReaders::string;
             case BIGINT:
                 return ValueReaders::wholeNumber;
             case DOUBLE:
@@ -41,9 +41,9 @@ final class ValueReaders {
             case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
                 return epochMillis.contains(path) ? ValueReaders::millis : ValueReaders::time;
             case ARRAY:
-                return array(of(((ArrayType) type).getElementType(), FieldPaths.items(path), required, json, epochMillis));
+                return new ArrayReader(of(((ArrayType) type).getElementType(), FieldPaths.items(path), required, json, epochMillis));
             case MAP:
-                return map(of(((MapType) type).getValueType(), FieldPaths.items(path), required, json, epochMillis));
+                return new MapReader(of(((MapType) type).getValueType(), FieldPaths.items(path), required, json, epochMillis));
             case ROW:
                 return new ObjectReader((RowType) type, path, required, json, epochMillis);
             default:
@@ -75,14 +75,9 @@ final class ValueReaders {
 
     private static StringData wide(JsonParser parser) throws IOException, Malformed {
         String text = parser.getText();
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
-                i++;
-            } else if (Character.isSurrogate(c)) {
-                // Only an escape can spell one; it has no UTF-8 form, so it would turn into a question mark.
-                throw new Malformed(": has half a surrogate pair, which is no character");
-            }
+        if (!Utf8.isPaired(text)) {
+            // Only an escape can spell it; it has no UTF-8 form and would turn into a question mark.
+            throw new Malformed(": has half a surrogate pair, which is no character");
         }
         return StringData.fromBytes(text.getBytes(StandardCharsets.UTF_8));
     }
@@ -153,11 +148,28 @@ final class ValueReaders {
     }
 
     private static Object millis(JsonParser parser, byte[] message) throws IOException, Malformed {
-        return TimestampData.fromEpochMillis(whole(parser, "a time in epoch milliseconds"));
+        long millis = whole(parser, "a time in epoch milliseconds");
+        if (!Rfc3339.isInRange(millis)) {
+            throw unexpected(parser, "a time in epoch milliseconds, of the years 1 to 9999");
+        }
+        return TimestampData.fromEpochMillis(millis);
     }
 
-    private static ValueReader array(ValueReader items) {
-        return (parser, message) -> {
+    /** An array whose items all fit. */
+    private static final class ArrayReader implements ValueReader {
+        private final ValueReader items;
+
+        ArrayReader(ValueReader items) {
+            this.items = items;
+        }
+
+        @Override
+        public void expectEscapes(boolean expected) {
+            items.expectEscapes(expected);
+        }
+
+        @Override
+        public Object read(JsonParser parser, byte[] message) throws IOException, Malformed {
             if (parser.currentToken() != JsonToken.START_ARRAY) {
                 throw unexpected(parser, "an array");
             }
@@ -170,11 +182,24 @@ final class ValueReaders {
                 }
             }
             return new GenericArrayData(values.toArray());
-        };
+        }
     }
 
-    private static ValueReader map(ValueReader values) {
-        return (parser, message) -> {
+    /** An object of any names whose values all fit. */
+    private static final class MapReader implements ValueReader {
+        private final ValueReader values;
+
+        MapReader(ValueReader values) {
+            this.values = values;
+        }
+
+        @Override
+        public void expectEscapes(boolean expected) {
+            values.expectEscapes(expected);
+        }
+
+        @Override
+        public Object read(JsonParser parser, byte[] message) throws IOException, Malformed {
             if (parser.currentToken() != JsonToken.START_OBJECT) {
                 throw unexpected(parser, "an object");
             }
@@ -193,27 +218,43 @@ final class ValueReaders {
                 }
             }
             return new GenericMapData(map);
-        };
+        }
     }
 
     private static Object item(JsonParser parser, byte[] message, ValueReader reader) throws IOException, Malformed {
-        if (parser.currentToken() == JsonToken.VALUE_NULL) {
-            throw new Malformed(": is null");
+        if (parser.currentToken() != JsonToken.VALUE_NULL) {
+            return reader.read(parser, message);
         }
-        return reader.read(parser, message);
+        if (reader instanceof JsonTextReader) {
+            return null;
+        }
+        throw new Malformed(": is null");
     }
 
-    private static ValueReader jsonText() {
-        Skipper skipper = new Skipper();
-        return (parser, message) -> {
+    /** Any value, as its own text. */
+    private static final class JsonTextReader implements ValueReader {
+        private final Skipper skipper = new Skipper();
+
+        @Override
+        public void expectEscapes(boolean expected) {
+            skipper.expectEscapes(expected);
+        }
+
+        @Override
+        public Object read(JsonParser parser, byte[] message) throws IOException, Malformed {
             int start = (int) parser.currentTokenLocation().getByteOffset();
-            skipper.skip(parser);
-            if (parser.currentToken().isNumeric()) {
+            boolean number = parser.currentToken().isNumeric();
+            if (number) {
                 // The parser has looked one byte beyond a number.
                 return StringData.fromString(parser.getText());
             }
+            if (parser.currentToken() == JsonToken.VALUE_STRING) {
+                // Read to its end, else the parser still stands at its start.
+                parser.getTextLength();
+            }
+            skipper.skip(parser);
             int end = (int) parser.currentLocation().getByteOffset();
             return StringData.fromBytes(Arrays.copyOfRange(message, start, end));
-        };
+        }
     }
 }
