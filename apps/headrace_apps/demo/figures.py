@@ -1,0 +1,98 @@
+"""The demo's figures, taken from outside of the parts: written by the watchers, read by the live view and the drain."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from headrace_apps.demo.ledger import Kind, Sent
+
+RECENT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Seconds, of `count` events."""
+
+    p50: float
+    p95: float
+    count: int
+
+
+def percentiles(values: Sequence[float]) -> Percentiles | None:
+    """Nearest-rank percentiles; None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return Percentiles(
+        ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)], len(ordered)
+    )
+
+
+class Latencies:
+    """From an event's first attempt over HTTP to its reading out of the API, both on this process's clock."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sent: dict[str, float] = {}
+        self._all = array("f")
+        self._recent: deque[tuple[float, float]] = deque()
+
+    def sent(self, batch: Sequence[Sent]) -> None:
+        """Note when these left; of repeats the first counts."""
+        now = self._clock()
+        with self._lock:
+            for one in batch:
+                if one.kind in (Kind.CLICK, Kind.REPLAY):
+                    self._sent[one.id] = now
+
+    def seen(self, identities: Sequence[str]) -> None:
+        now = self._clock()
+        with self._lock:
+            for identity in identities:
+                if (sent := self._sent.pop(identity, None)) is not None:
+                    self._all.append(now - sent)
+                    self._recent.append((now, now - sent))
+            while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
+                self._recent.popleft()
+
+    def recent(self) -> Percentiles | None:
+        """Of the last ten seconds."""
+        with self._lock:
+            values = [latency for _, latency in self._recent]
+        return percentiles(values)
+
+    def overall(self) -> Percentiles | None:
+        with self._lock:
+            values = self._all.tolist()
+        return percentiles(values)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the outside sees. Counts are records, but for `view_windows`."""
+
+    stored: int = 0
+    processed: int = 0
+    letters: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Dead letters by stage and reason."""
+    loaded: int = 0
+    view_windows: set[tuple[str, int]] = field(default_factory=set)
+    """Page and window start (epoch ms) that the view answers with."""
+    first_result: float | None = None
+    latencies: Latencies = field(default_factory=Latencies)
+    troubles: dict[str, str] = field(default_factory=dict)
+    """Why a watcher gets no figure at the moment, by watcher."""
+
+    @property
+    def late(self) -> int:
+        return sum(count for (_, reason), count in self.letters.items() if reason == "Late")
+
+    @property
+    def dead_lettered(self) -> int:
+        return sum(self.letters.values())
