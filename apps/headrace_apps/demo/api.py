@@ -74,16 +74,16 @@ class Api:
         except Away:
             return False
 
-    def view_page(self, after: str | None = None, limit: int = 1000) -> tuple[list[dict[str, Any]], str | None]:
+    def view_page(self, cursor: str | None = None, limit: int = 1000) -> tuple[list[dict[str, Any]], str | None]:
         """Rows of the view in key order, and where to go on."""
         parameters: dict[str, str | int] = {"limit": limit}
-        if after:
-            parameters["after"] = after
+        if cursor:
+            parameters["cursor"] = cursor
         answer = self._request("GET", f"/v1/views/{VIEW}", params=parameters)
         if answer.status_code != 200:
             raise self._failure(answer)
         page = answer.json()
-        return [item["value"] for item in page["items"]], page.get("next")
+        return [entry["value"] for entry in page["entries"]], page.get("next")
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:

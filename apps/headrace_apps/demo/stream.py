@@ -20,7 +20,8 @@ from headrace_apps.demo.sessions import Sessions
 
 MAX_DISORDER_MS = 1_200
 REPEAT_WITHIN_MS = 1_000
-LATE_BY_MS = 3_600_000
+LATE_BY_MS = 1_800_000
+# Long after any window closed, and well inside the hour for which an id is remembered: a retry is still a duplicate.
 
 INVALID: tuple[dict[str, object], ...] = (
     {"user_id": None},
@@ -92,7 +93,7 @@ class ClickStream:
         return held
 
     def late_events(self, started: int, count: int) -> list[Sent]:
-        """Events of an hour before the start; send them only when a later window's result was seen."""
+        """Events of half an hour before the start; send them only when a later window's result was seen."""
         return [
             self._stamp(Kind.LATE, self._sessions.next_click(), started - LATE_BY_MS + self._rng.randrange(60_000))
             for _ in range(count)

@@ -87,11 +87,11 @@ class PageViews:
         self._first_result = first_result
 
     def look(self, figures: Figures) -> None:
-        after: str | None = None
+        cursor: str | None = None
         while True:
-            rows, after = self._api.view_page(after)
+            rows, cursor = self._api.view_page(cursor)
             figures.view_windows.update((row["page"], epoch_ms(row["window_start"])) for row in rows)
-            if not after:
+            if not cursor:
                 break
         if figures.view_windows and figures.first_result is None:
             figures.first_result = time.monotonic()

@@ -80,7 +80,7 @@ def test_ids_are_unique_but_for_duplicates() -> None:
     assert max(Counter(s.id for s in sent if s.kind is not Kind.DUPLICATE).values()) == 1
 
 
-def test_late_events_are_an_hour_late_and_closing_ones_close_the_last_window() -> None:
+def test_late_events_are_half_an_hour_late_and_closing_ones_close_the_last_window() -> None:
     stream = stream_of()
     stream.next_batch(START + 4_000, 10)
     assert all(at < START - LATE_BY_MS + 60_000 for at in times(stream.late_events(START, 10)))

@@ -129,10 +129,10 @@ def fetch_view(gateway: str, token: str) -> list[dict[str, Any]]:
                 if answer.status_code != 200:
                     raise FetchError(f"view {VIEW} at {gateway}: {answer.status_code} {answer.text[:300]}")
                 page = answer.json()
-                rows += [item["value"] for item in page["items"]]
+                rows += [entry["value"] for entry in page["entries"]]
                 if not page.get("next"):
                     return rows
-                parameters["after"] = page["next"]
+                parameters["cursor"] = page["next"]
     except httpx.HTTPError as error:
         raise FetchError(f"view {VIEW} at {gateway}: {error}") from error
 
