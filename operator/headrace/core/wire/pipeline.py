@@ -69,17 +69,19 @@ class IngestAuth(Wire):
 
 class Ingest(Wire):
     topic: TopicName = Field(description="Opens POST /v1/topics/<topic>/events.")
-    auth: IngestAuth = Field(default_factory=IngestAuth)
+    auth: IngestAuth = Field(default_factory=IngestAuth, description="Who may write.")
     on_invalid: Literal["Reject", "DeadLetter"] = Field(
         "Reject", description="Answer an invalid event with 4xx, or keep it as a dead letter and answer 202."
     )
 
 
 class Job(Wire):
-    name: DnsName
+    name: DnsName = Field(description="Names the Flink job, its consumer group and its dead letters.")
     inputs: list[TopicName] = Field(min_length=1, max_length=16, description="The topics that the SQL reads.")
     output: TopicName = Field(description="The topic that the SQL's rows go to, column by column, by name.")
-    guarantee: Literal["ExactlyOnce", "AtLeastOnce"] = "AtLeastOnce"
+    guarantee: Literal["ExactlyOnce", "AtLeastOnce"] = Field(
+        "AtLeastOnce", description="Exactly once costs latency: results are readable when a checkpoint completes."
+    )
     late: Literal["DeadLetter", "Drop"] = Field(
         "DeadLetter",
         description="Events whose windows have closed: kept as dead letters, or counted and dropped.",
@@ -94,17 +96,19 @@ class View(Wire):
 
 
 class Rename(Wire):
-    field: FieldName
-    to: FieldName
+    field: FieldName = Field(description="The column as it is called at this point.")
+    to: FieldName = Field(description="Its new name.")
 
 
 class Cast(Wire):
-    field: FieldName
-    to: Literal["STRING", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DATE"]
+    field: FieldName = Field(description="The column.")
+    to: Literal["STRING", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DATE"] = Field(
+        description="A value that cannot be cast makes its row a dead letter, never a NULL."
+    )
 
 
 class Mask(Wire):
-    field: FieldName
+    field: FieldName = Field(description="The column.")
     keep_last: int = Field(0, ge=0, le=64, description="How many characters at the end stay readable.")
 
 
@@ -112,44 +116,56 @@ class SinkTransform(Wire):
     """Exactly one of these; they apply in order, each sees the names that the one before left."""
 
     select: list[FieldName] | None = Field(None, min_length=1, max_length=500, description="Keep only these.")
-    rename: Rename | None = None
-    cast: Cast | None = None
+    rename: Rename | None = Field(None, description="Give a column another name.")
+    cast: Cast | None = Field(None, description="Give a column another type.")
     mask: Mask | None = Field(None, description="Characters become *.")
     hash: FieldName | None = Field(None, description="The field becomes the SHA-256 of its text, in hex.")
 
 
 class SinkBatch(Wire):
-    max_rows: int = Field(50_000, ge=1, le=1_000_000)
+    max_rows: int = Field(50_000, ge=1, le=1_000_000, description="Load when this many rows wait.")
     interval: Duration = Field("2s", description="Load at least this often while rows arrive.")
 
 
 class Snowflake(Wire):
-    method: Literal["Loader", "Connector"] = "Loader"
+    method: Literal["Loader", "Connector"] = Field(
+        "Loader", description="Loader: Headrace's own, exactly once. Connector: Snowflake's Kafka connector."
+    )
     table: str = Field(max_length=767, description="SCHEMA.TABLE, or DATABASE.SCHEMA.TABLE.")
-    transforms: list[SinkTransform] = Field(default_factory=list, max_length=100)
-    batch: SinkBatch = Field(default_factory=SinkBatch)
+    transforms: list[SinkTransform] = Field(
+        default_factory=list, max_length=100, description="What happens to columns on the way, in order."
+    )
+    batch: SinkBatch = Field(default_factory=SinkBatch, description="When to load.")
 
 
 class Sink(Wire):
-    name: DnsName
-    topic: TopicName
-    snowflake: Snowflake
+    name: DnsName = Field(description="Names the loader and its consumer group.")
+    topic: TopicName = Field(description="What is loaded; of a compacted topic, the newest row per key.")
+    snowflake: Snowflake = Field(description="Where to.")
 
 
 class Objectives(Wire):
-    window: Duration = "30d"
-    delivery_ratio: str = Field("99.9%", max_length=20, pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?%$")
-    latency_p95: Duration = Field("1s", alias="latencyP95")
-    max_lag: Duration = "60s"
+    window: Duration = Field("30d", description="Over which time the objectives are kept.")
+    delivery_ratio: str = Field(
+        "99.9%", max_length=20, pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?%$", description="Of accepted events that arrive."
+    )
+    latency_p95: Duration = Field("1s", alias="latencyP95", description="From accepted to readable result.")
+    max_lag: Duration = Field("60s", description="How old the next unread event may be.")
 
 
 class PipelineSpec(Wire):
-    platform_ref: PlatformRef = Field(default_factory=lambda: PlatformRef(name="default"))
-    topics: list[Topic] = Field(min_length=1, max_length=100)
-    ingest: list[Ingest] = Field(default_factory=list, max_length=100)
-    jobs: list[Job] = Field(default_factory=list, max_length=50)
-    views: list[View] = Field(default_factory=list, max_length=50)
-    sinks: list[Sink] = Field(default_factory=list, max_length=50)
+    platform_ref: PlatformRef = Field(
+        default_factory=lambda: PlatformRef(name="default"), description="Where the pipeline runs."
+    )
+    topics: list[Topic] = Field(
+        min_length=1, max_length=100, description="What flows: every topic the pipeline reads or writes."
+    )
+    ingest: list[Ingest] = Field(default_factory=list, max_length=100, description="Topics that take events over HTTP.")
+    jobs: list[Job] = Field(default_factory=list, max_length=50, description="Flink jobs between topics.")
+    views: list[View] = Field(
+        default_factory=list, max_length=50, description="Compacted topics to query by key over HTTP."
+    )
+    sinks: list[Sink] = Field(default_factory=list, max_length=50, description="Topics to load into tables.")
     objectives: Objectives | None = Field(None, description="What the pipeline promises; alerts follow from it.")
 
 
