@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import duckdb  # type: ignore[import-not-found]  # of the stand-in's environment
 import fakesnow.arrow
 import fakesnow.info_schema
 import fakesnow.server
@@ -97,7 +97,8 @@ async def query(request: Request) -> JSONResponse:
     if BEGIN.match(sql):
         activity.in_transaction = True
     try:
-        return await fakesnow.server.query_request(request)
+        answer: JSONResponse = await fakesnow.server.query_request(request)
+        return answer
     finally:
         activity.running -= 1
         activity.last_used = time.monotonic()
@@ -196,7 +197,8 @@ def patch_merge() -> None:
     def insert_table_comment_sql(catalog: str, schema: str, table: str, comment: str) -> str:
         if table.lower() == "merge_candidates":
             return "SELECT 1"
-        return original(catalog, schema, table, comment)
+        statement: str = original(catalog, schema, table, comment)
+        return statement
 
     fakesnow.info_schema.insert_table_comment_sql = insert_table_comment_sql
 
@@ -233,10 +235,8 @@ def patch_errors() -> None:
 
 
 def _programming_error(text: str, errno: int, sqlstate: str) -> Exception:
-    first_line: str = text.split("\n")[0]
-    error: Exception = snowflake.connector.errors.ProgrammingError(
-        msg=first_line, errno=errno, sqlstate=sqlstate
-    )
+    first_line: str = text.split("\n", maxsplit=1)[0]
+    error: Exception = snowflake.connector.errors.ProgrammingError(msg=first_line, errno=errno, sqlstate=sqlstate)
     return error
 
 

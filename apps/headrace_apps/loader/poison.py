@@ -1,0 +1,50 @@
+"""Which rows of a batch the table refuses: bisection, each try rolled back. Used by `loader`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from headrace.core.dead_letter import Reason
+from headrace_apps.loader.batches import Batch
+from headrace_apps.loader.rows import Refused
+from headrace_apps.loader.session import DataRefusedError
+
+SINGLE_REFUSALS = 20
+"""So many rows refused, and none taken, is no poison among rows but a table that fits none of them."""
+
+
+class EveryRowRefusedError(Exception):
+    """The table takes no row; dead-lettering them all would empty the topic into the dead letters."""
+
+
+def find_refused(
+    batch: Batch, error: DataRefusedError, attempt: Callable[[Batch], DataRefusedError | None]
+) -> dict[int, Refused]:
+    """The rows (by index) that `attempt` refuses one by one; `error` is why it refused the whole batch.
+
+    About 2·k·log2(n) attempts for k bad rows among n. Raises EveryRowRefusedError.
+    """
+    refused: dict[int, Refused] = {}
+    taken = 0
+    # A stack instead of recursion; the left half is looked at first.
+    suspects = [(0, len(batch.rows), error)]
+    while suspects:
+        start, end, why = suspects.pop()
+        if end - start == 1:
+            refused[start] = Refused(Reason.UNLOADABLE, f"the table refuses the row: {why}")
+            if not taken and len(refused) >= SINGLE_REFUSALS:
+                raise EveryRowRefusedError(
+                    f"the table refused each of {len(refused)} rows and took none: {why}. Nothing was dead-lettered; "
+                    "compare the table's columns with the sink's"
+                )
+            continue
+        middle = (start + end) // 2
+        halves = []
+        for left, right in ((start, middle), (middle, end)):
+            outcome = attempt(batch.part(left, right))
+            if outcome is None:
+                taken += right - left
+            else:
+                halves.append((left, right, outcome))
+        suspects.extend(reversed(halves))
+    return refused
