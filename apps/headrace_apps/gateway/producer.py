@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -24,9 +24,8 @@ log = logging.getLogger(__name__)
 Headers = Sequence[tuple[str, bytes | str | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record to store."""
+class Record(NamedTuple):
+    """One record to store. (A tuple, as `Stored`: a frozen dataclass takes three times as long to make.)"""
 
     topic: str
     key: bytes | None
@@ -34,8 +33,7 @@ class Record:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Acknowledged by all in-sync replicas."""
 
     partition: int
@@ -103,7 +101,7 @@ class _Batch:
         if error:
             self.settle(index, not_stored(error))
         else:
-            self.settle(index, Stored(message.partition(), message.offset()))  # type: ignore[arg-type] # both are known
+            self.settle(index, Stored(message.partition(), message.offset()))  # type: ignore[arg-type] # known now
 
     def settle(self, index: int, delivery: Delivery) -> None:
         self.deliveries[index] = delivery
@@ -144,15 +142,16 @@ class KafkaEventProducer:
         batch = _Batch(len(records), self._loop.create_future(), self._done)
         produce: Callable[..., None] = self._producer.produce
         self._in_flight += len(records)
-        for index, record in enumerate(records):
+        delivered = batch.delivered
+        for index, (topic, key, value, headers) in enumerate(records):
             try:
                 produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    on_delivery=partial(batch.delivered, index),
+                    topic,
+                    value,
+                    key,
+                    on_delivery=partial(delivered, index),
                     timestamp=timestamp,
-                    headers=record.headers,
+                    headers=headers,
                 )
             except BufferError:
                 # Settled by the polling thread like all others: a batch is never touched by two threads.

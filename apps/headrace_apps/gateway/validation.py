@@ -5,9 +5,9 @@ Compiled once per topic. `judge` is pure: bytes in, an accepted event or the rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 
@@ -34,8 +34,7 @@ class EventError:
         return {"pointer": self.pointer, "message": self.message}
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """To be stored: the event's own bytes under this key."""
 
     raw: bytes
@@ -98,22 +97,17 @@ class EventJudge:
             event[name] = canonical_timestamp(event[name])
         return encode_key(self._key_columns, event)
 
-    def _errors(self, event: dict[str, Any]) -> Iterator[EventError]:
-        seen: set[str] = set()
-        if self._schema is not None:
-            for error in self._schema.iter_errors(event):
-                at = pointer(error.instance_path)
-                seen.add(at)
-                yield EventError(at, _shorten(error.message))
-                if len(seen) >= self._limits.max_errors:
-                    return
-        for path, message in self._row.faults(event):
-            at = pointer(path)
-            if not any(place.startswith(at) for place in seen):
-                seen.add(at)
-                yield EventError(at, message)
-                if len(seen) >= self._limits.max_errors:
-                    return
+    def _errors(self, event: dict[str, Any]) -> list[EventError]:
+        """The schema's reasons; the row's only when the schema has none, as they would say the same again."""
+        errors = self._schema.iter_errors(event) if self._schema is not None else iter(())
+        reasons = [
+            EventError(pointer(error.instance_path), _shorten(error.message))
+            for error in islice(errors, self._limits.max_errors)
+        ]
+        if not reasons:
+            faults = islice(self._row.faults(event), self._limits.max_errors)
+            reasons = [EventError(pointer(path), message) for path, message in faults]
+        return reasons
 
 
 def _malformed(raw: bytes, message: str) -> Refused:
