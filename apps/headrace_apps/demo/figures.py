@@ -61,6 +61,13 @@ class Latencies:
             while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
                 self._recent.popleft()
 
+    def restart(self) -> None:
+        """Forget what was measured while the parts were still starting: that was their backlog, not their latency."""
+        with self._lock:
+            self._sent.clear()
+            self._all = array("f")
+            self._recent.clear()
+
     def recent(self) -> Percentiles | None:
         """Of the last ten seconds."""
         with self._lock:

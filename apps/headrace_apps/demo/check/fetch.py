@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +13,7 @@ import snowflake.connector
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from headrace_apps.demo.check.observed import Observed, Record
+from headrace_apps.demo.check.places import Places
 from headrace_apps.demo.clickstream import CLEAN_CLICKS, CLICKS, DEAD_LETTERS, PAGE_VIEWS, VIEW, kafka_topic
 
 PATIENCE_SECONDS = 60.0
@@ -25,27 +24,16 @@ class FetchError(Exception):
     """A place could not be read; worded for the person who started the check."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where to look. `snowflake` are arguments of `snowflake.connector.connect`; `table` is its full name."""
-
-    bootstrap: str
-    gateway: str
-    token: str
-    snowflake: Mapping[str, Any]
-    table: str
-
-
 def fetch_observed(places: Places, progress: Callable[[str], object]) -> Observed:
     """Everything, one place after the other. Raises FetchError."""
     topics = {}
     for name in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS, DEAD_LETTERS):
         topics[name] = list(fetch_topic(places.bootstrap, kafka_topic(name)))
-        progress(f"{kafka_topic(name)}: {len(topics[name])} records")
+        progress(f"{kafka_topic(name)}: {len(topics[name]):,} records")
     table = fetch_table(places.snowflake, places.table)
-    progress(f"{places.table}: {len(table)} rows")
+    progress(f"{places.table}: {len(table):,} rows")
     view = fetch_view(places.gateway, places.token)
-    progress(f"view {VIEW}: {len(view)} keys")
+    progress(f"view {VIEW}: {len(view):,} keys")
     return Observed(
         clicks=topics[CLICKS],
         clean_clicks=topics[CLEAN_CLICKS],
@@ -135,7 +123,3 @@ def fetch_view(gateway: str, token: str) -> list[dict[str, Any]]:
                 parameters["cursor"] = page["next"]
     except httpx.HTTPError as error:
         raise FetchError(f"view {VIEW} at {gateway}: {error}") from error
-
-
-def read_token(path: Path) -> str:
-    return path.read_text().strip()

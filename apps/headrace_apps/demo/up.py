@@ -1,0 +1,146 @@
+"""`headrace up` as a tethered child of the demo: its lines, its status, its end.
+
+The tether (headrace.local.processes) kills it when this process dies; its own tethers then take its services down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from headrace.core.documents import LoaderDocument, SnowflakeConnection
+from headrace.local.control import ask
+from headrace.local.keys import sign_token
+from headrace.local.processes.spawn import Spawner, stop
+from headrace_apps.demo.clickstream import CLEAN_CLICKS, CLICKS, PAGE_VIEWS, PIPELINE
+
+STOP_SECONDS = 120.0
+"""On the first runs the services write their class-data archives when they stop."""
+TOKEN_SECONDS = 7 * 24 * 3600
+SCOPES = (
+    f"{PIPELINE}.{CLICKS}:write",
+    *(f"{PIPELINE}.{topic}:read" for topic in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS)),
+)
+LAST_LINES = 20
+
+
+class UpError(Exception):
+    """`headrace up` ended, or says something that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where clients find the parts. `table` is SCHEMA.TABLE."""
+
+    gateway: str
+    token: str
+    token_file: Path
+    bootstrap: str
+    snowflake: SnowflakeConnection
+    database: str
+    table: str
+
+    def check_arguments(self) -> list[str]:
+        """For `python -m headrace_apps.demo.check` and `parse_places`."""
+        connection = self.snowflake
+        given = {
+            "bootstrap": self.bootstrap,
+            "gateway": self.gateway,
+            "token-file": self.token_file,
+            "snowflake-account": connection.account,
+            "snowflake-user": connection.user,
+            "snowflake-host": connection.host,
+            "snowflake-port": connection.port,
+            "snowflake-protocol": connection.protocol,
+            "snowflake-warehouse": connection.warehouse,
+            "snowflake-role": connection.role,
+            "snowflake-password-file": connection.password_file,
+            "snowflake-private-key-file": connection.private_key_file,
+            "snowflake-database": self.database,
+            "table": self.table,
+        }
+        return [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
+
+
+class Up:
+    """Use as an asynchronous context manager in the main thread. `say` gets each line that `up` prints."""
+
+    def __init__(self, pipeline: Path, state: Path, say: Callable[[str], object]) -> None:
+        self._pipeline = pipeline
+        self._state = state
+        self._say = say
+        self._spawner = Spawner()
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+
+    async def __aenter__(self) -> Self:
+        self._spawner.__enter__()
+        self._process = await self._spawner.start(
+            [sys.executable, "-m", "headrace.cli", "up", str(self._pipeline), "--state", str(self._state)],
+            output=asyncio.subprocess.PIPE,
+        )
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await stop(self._process, STOP_SECONDS)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._reading
+        self._spawner.ended(self._process)
+        self._spawner.__exit__()
+
+    def raise_if_ended(self) -> None:
+        """UpError when `headrace up` is gone; what it said is on the screen already."""
+        if self._process.returncode is not None:
+            raise UpError(f"`headrace up` ended with exit code {self._process.returncode}")
+
+    async def addresses(self) -> Addresses | None:
+        """None until the gateway serves."""
+        status = await self._status()
+        if status is None:
+            return None
+        gateways = status["addresses"]["gateways"]
+        [gateway] = gateways or [None]
+        ready = {part["name"] for part in status["parts"] if part["state"] == "ready"}
+        if gateway is None or f"gateway-{gateway}" not in ready:
+            return None
+        [loader] = status["addresses"]["loaders"]
+        token_file = self._state / "demo.token"
+        token_file.write_text(sign_token(self._state, SCOPES, TOKEN_SECONDS, subject="demo"))
+        document = LoaderDocument.from_json((self._state / "documents" / f"loader-{loader}.json").read_bytes())
+        table = document.table
+        return Addresses(
+            gateway=gateways[gateway],
+            token=token_file.read_text(),
+            token_file=token_file,
+            bootstrap=status["addresses"]["kafka"],
+            snowflake=document.snowflake,
+            database=table.database,
+            table=f"{table.schema_}.{table.name}",
+        )
+
+    async def services(self) -> dict[str, int]:
+        """The running services and their process ids."""
+        status = await self._status()
+        return {part["name"]: part["pid"] for part in status["parts"] if part["pid"]} if status else {}
+
+    async def _status(self) -> dict[str, Any] | None:
+        try:
+            answer = await ask(self._state, {"do": "status"}, self._say)
+        except OSError:
+            return None
+        return answer.get("status")
+
+    async def _read(self) -> None:
+        output = self._process.stdout
+        assert output is not None  # noqa: S101 - it was opened as a pipe
+        while line := await output.readline():
+            self._say(line.decode(errors="replace").rstrip("\n"))

@@ -1,0 +1,43 @@
+"""`make demo`, as a test: the numbers are right, also when parts are killed, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Leftovers, Shell
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+DEMO = ("-m", "headrace_apps.demo", "--rate", "300")
+
+
+def test_the_demo_balances_and_leaves_no_process(shell: Shell, state: Path, leftovers: Leftovers) -> None:
+    code, output = shell.run(*DEMO, "--duration", "20", "--state", str(state), seconds=600)
+    assert code == 0, output
+    for part in ("first 2xx", "first aggregate", "p95", "The check passed"):
+        assert part in output
+    assert leftovers.after(20) == []
+
+
+def test_the_demo_balances_when_each_part_is_killed(shell: Shell, state: Path, leftovers: Leftovers) -> None:
+    kills = ("task-manager@12", "loader@22", "gateway@30", "broker@38")
+    arguments = [argument for kill in kills for argument in ("--kill", kill)]
+    code, output = shell.run(*DEMO, "--duration", "60", "--state", str(state), *arguments, seconds=800)
+    assert code == 0, output
+    assert output.count("with SIGKILL") == len(kills)
+    assert "The check passed" in output
+    assert leftovers.after(20) == []
+
+
+def test_nothing_outlives_a_demo_that_is_killed(shell: Shell, state: Path, leftovers: Leftovers) -> None:
+    demo = shell.start(*DEMO, "--state", str(state))
+    demo.wait_for_line("first aggregate", 300)
+    assert leftovers.count() > 5
+    os.kill(demo.process.pid, signal.SIGKILL)
+    assert leftovers.after(30) == []
