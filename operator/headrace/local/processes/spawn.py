@@ -49,6 +49,7 @@ class Spawner:
         command: Sequence[str],
         *,
         output: IO[bytes] | int,
+        errors: IO[bytes] | int = asyncio.subprocess.STDOUT,
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> asyncio.subprocess.Process:
@@ -57,7 +58,7 @@ class Spawner:
             *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(self._pipe), *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=errors,
             env=None if environ is None else dict(environ),
             cwd=folder,
             start_new_session=True,

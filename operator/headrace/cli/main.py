@@ -1,0 +1,157 @@
+"""`headrace`: the commands. Each parses its arguments, calls one function, and words what comes back.
+
+Exit codes (docs/reference/contracts.md): 0 done; 1 the manifest is wrong or a check differs; 2 wrong usage;
+3 a part could not be had or started; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace.cli.manifests import load_or_exit, read_files
+from headrace.cli.options import DEFAULT_STATE, Files, State, parse_seconds
+
+CANNOT_START, CTRL_C = 3, 130
+
+app = typer.Typer(
+    help="Headrace turns one StreamPipeline manifest into a running streaming pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def validate(file: Files) -> None:
+    """Check manifests; prints every problem with its place, and what to do."""
+    pipelines = load_or_exit(read_files(file))
+    for pipeline in pipelines:
+        typer.echo(f"{pipeline.name}: valid")
+
+
+@app.command()
+def plan(file: Files, state: State = DEFAULT_STATE) -> None:
+    """Show what a manifest comes to, and what `up` would change of what runs; changes nothing."""
+    from headrace.cli.plan import show_plan
+
+    texts = read_files(file)
+    pipelines = load_or_exit(texts)
+    raise typer.Exit(asyncio.run(show_plan(pipelines, texts, state)))
+
+
+@app.command()
+def up(
+    *,
+    file: Annotated[list[Path] | None, typer.Option("-f", "--file", metavar="FILE", help="A manifest; repeatable.")]
+    = None,
+    state: State = DEFAULT_STATE,
+    set_up_only: Annotated[bool, typer.Option("--set-up-only", help="Fetch and build all parts; start nothing.")]
+    = False,
+    gateway_port: Annotated[int | None, typer.Option(help="The first pipeline's gateway.", min=1, max=65535)] = None,
+    kafka_port: Annotated[int | None, typer.Option(help="The broker.", min=1, max=65535)] = None,
+    registry_port: Annotated[int | None, typer.Option(help="The schema registry.", min=1, max=65535)] = None,
+    flink_port: Annotated[int | None, typer.Option(help="Flink's web interface.", min=1, max=65535)] = None,
+    real_snowflake: Annotated[
+        bool, typer.Option("--real-snowflake", help="Load into the account that SNOWFLAKE_… variables name.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Run pipelines on this machine until Ctrl-C. If `up` runs on this state already, hand the manifests to it."""
+    from headrace.cli.up import Wish, bring_up, set_up_parts
+
+    if set_up_only:
+        raise typer.Exit(asyncio.run(set_up_parts(state)))
+    if not file:
+        raise typer.BadParameter("name at least one manifest", param_hint="-f")
+    texts = read_files(file)
+    pipelines = load_or_exit(texts)
+    ports = {"kafka": kafka_port, "apicurio": registry_port, "flink": flink_port}
+    ports[f"gateway-{pipelines[0].name}"] = gateway_port
+    chosen = {name: port for name, port in ports.items() if port is not None}
+    raise typer.Exit(asyncio.run(bring_up(Wish(pipelines, texts, state, chosen, real_snowflake))))
+
+
+@app.command()
+def down(state: State = DEFAULT_STATE) -> None:
+    """Stop what runs on this state, in order. Its data stays and is used by the next `up`."""
+    from headrace.cli.running import take_down
+
+    raise typer.Exit(asyncio.run(take_down(state)))
+
+
+@app.command()
+def status(
+    state: State = DEFAULT_STATE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+) -> None:
+    """Show the parts and resources that run, and their addresses."""
+    from headrace.cli.running import show_status
+
+    raise typer.Exit(asyncio.run(show_status(state, as_json)))
+
+
+@app.command()
+def logs(
+    part: Annotated[list[str] | None, typer.Argument(metavar="PART…", help="Parts as `status` names them.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", help="Last lines of each.", min=0)] = 20,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Print the last log lines of all parts, or of those named."""
+    from headrace.cli.logs import show_logs
+
+    raise typer.Exit(show_logs(state, part or [], lines, follow))
+
+
+@app.command()
+def token(
+    *,
+    scope: Annotated[list[str] | None, typer.Option(help="A scope such as clickstream.clicks:write.")] = None,
+    topic: Annotated[list[str] | None, typer.Option(help="A topic: `clicks`, or `pipeline.clicks`.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="May write to the topics.")] = False,
+    read: Annotated[bool, typer.Option("--read", help="May read the topics and their views.")] = False,
+    ttl: Annotated[str, typer.Option(help="How long it is valid, such as 15m or 1h.")] = "1h",
+    subject: Annotated[str, typer.Option(help="Whom the token names.")] = "local",
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Print a token for the local gateway, and nothing else."""
+    from headrace.cli.token import scopes_for
+    from headrace.local.keys import sign_token
+
+    scopes = [*(scope or []), *scopes_for(state, topic or [], write=write, read=read)]
+    if not scopes:
+        raise typer.BadParameter("give --scope, or --topic with --write or --read")
+    typer.echo(sign_token(state.absolute(), scopes, parse_seconds(ttl), subject))
+
+
+def run() -> None:
+    """The entry point: errors are lines for a person, never traces (HEADRACE_DEBUG=1 shows them)."""
+    from headrace.local.errors import PartError
+
+    try:
+        app()
+    except PartError as error:
+        typer.echo(f"headrace: {error}", err=True)
+        sys.exit(CANNOT_START)
+    except KeyboardInterrupt:
+        sys.exit(CTRL_C)
+    except BrokenPipeError:
+        # Whoever read the output is gone, as with `headrace logs | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("HEADRACE_DEBUG"):
+            raise
+        typer.echo(f"headrace: unexpected {type(error).__name__}: {error}", err=True)
+        typer.echo("  → this is a defect of Headrace; HEADRACE_DEBUG=1 shows where", err=True)
+        sys.exit(CANNOT_START)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,200 @@
+"""`headrace up`: runs in the foreground until it is told to stop; or hands its manifests to the one that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from headrace.cli.manifests import load_texts
+from headrace.core.pipeline import Pipeline
+from headrace.core.text import render_plan, render_steps
+from headrace.local.announce import Announcer, announcer_for
+from headrace.local.consumption import Consumption
+from headrace.local.control import Say, ask, serving
+from headrace.local.errors import PartError
+from headrace.local.parts_on_demand import set_up
+from headrace.local.processes.spawn import Spawner
+from headrace.local.processes.supervisor import Supervisor
+from headrace.local.rollout import Outcome
+from headrace.local.run import describe, open_run
+from headrace.local.services.gateway import gateway_url
+from headrace.local.site import Site, open_site
+from headrace.local.state import StateLock
+from headrace.local.status import status_of
+
+HAND_OVER_SECONDS = 30.0
+CTRL_C, TERMINATED = 130, 143
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked of `up`; `ports` by service name."""
+
+    pipelines: Sequence[Pipeline]
+    texts: dict[str, str]
+    state: Path
+    ports: dict[str, int]
+    real_snowflake: bool
+
+
+async def bring_up(wish: Wish) -> int:
+    """The exit code, when everything has stopped (or, handed over, when the steps are applied)."""
+    lock = StateLock(wish.state)
+    if not lock.take():
+        return await hand_over(wish)
+    try:
+        announcer = announcer_for(Console())
+        site = open_site(wish.state, announcer, wish.ports)
+        with Spawner() as spawner:
+            supervisor = Supervisor(spawner, announcer)
+            try:
+                return await Foreground(wish, site, supervisor).run()
+            finally:
+                await supervisor.stop_all()
+    finally:
+        lock.release()
+
+
+async def hand_over(wish: Wish) -> int:
+    """To the `up` that holds the state. It may still be starting, so its socket is waited for."""
+    deadline = time.monotonic() + HAND_OVER_SECONDS
+    while True:
+        try:
+            answer = await ask(wish.state, {"do": "apply", "texts": wish.texts}, typer.echo)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            if time.monotonic() > deadline:
+                raise PartError(
+                    f"another `headrace up` holds {wish.state} but does not answer", "stop it, then run this again"
+                ) from error
+            await asyncio.sleep(0.2)
+        else:
+            return int(answer["code"])
+
+
+async def set_up_parts(state: Path) -> int:
+    """`--set-up-only`."""
+    announcer = announcer_for(Console())
+    site = open_site(state, announcer)
+    consumption = Consumption()
+    with Spawner() as spawner:
+        supervisor = Supervisor(spawner, announcer)
+        try:
+            await set_up(site, supervisor)
+        finally:
+            await supervisor.stop_all()
+    announcer.say(f"everything is set up in {site.cache}: {consumption.summary()}")
+    return 0
+
+
+class Foreground:
+    """One `up` in the foreground: signals, the control socket, and what is printed when."""
+
+    def __init__(self, wish: Wish, site: Site, supervisor: Supervisor) -> None:
+        self.wish, self.site, self.supervisor = wish, site, supervisor
+        self.announcer: Announcer = site.announcer
+        self.local = open_run(site, supervisor, wish.real_snowflake)
+        self.stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.consumption = Consumption()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number, code in ((signal.SIGINT, CTRL_C), (signal.SIGTERM, TERMINATED), (signal.SIGHUP, TERMINATED)):
+            loop.add_signal_handler(number, self._asked_to_stop, code)
+        sampling = asyncio.create_task(self.consumption.sample())
+        work = asyncio.create_task(self._work())
+        ends: set[asyncio.Future[Any]] = {work, self.stop, self.local.on_demand.failed, self.supervisor.failed}
+        try:
+            async with serving(self.site.state, self._answer):
+                done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for end in done - {self.stop}:
+                    end.result()  # raises why
+                return self.stop.result()
+        finally:
+            self.announcer.say("stopping")
+            for task in (work, sampling):
+                task.cancel()
+            await asyncio.gather(work, sampling, return_exceptions=True)
+            await self.local.on_demand.close()
+
+    def _asked_to_stop(self, code: int) -> None:
+        if self.stop.done():
+            os._exit(code)  # asked twice: the guard kills what is left, at once
+        self.stop.set_result(code)
+
+    async def _work(self) -> None:
+        outcomes = await self.local.apply(self.wish.pipelines, self._tell)
+        for outcome in outcomes:
+            # A part that cannot start ends the first run; a job that Flink refuses leaves the rest running.
+            if outcome.error is not None and outcome.step.id.startswith(("gateway/", "loader/", "topic/")):
+                raise outcome.error
+        self.announcer.say(f"up: {self.consumption.summary()}")
+        await self.local.keep()
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.local.tell(outcome)
+        if outcome.error is None and outcome.step.id.startswith("gateway/"):
+            for line in self._invitation(outcome.step.id.removeprefix("gateway/")):
+                self.announcer.say(line)
+
+    def _invitation(self, gateway: str) -> list[str]:
+        """Where it is, and a first event to paste."""
+        from headrace.cli.invitation import invitation
+
+        return invitation(self.local, gateway, gateway_url(self.site, gateway))
+
+    async def _answer(self, request: dict[str, Any], say: Say) -> dict[str, Any]:
+        """One request on the control socket."""
+        match request["do"]:
+            case "status":
+                return {"status": await status_of(self.local), "code": 0}
+            case "stop":
+                if not self.stop.done():
+                    self.stop.set_result(0)
+                return {"code": 0}
+            case "plan":
+                return await self._show_plan(request["texts"], say)
+            case "apply":
+                return await self._take_over(request["texts"], say)
+            case other:
+                return {"say": f"this version does not know {other!r}", "code": 2}
+
+    async def _show_plan(self, texts: dict[str, str], say: Say) -> dict[str, Any]:
+        pipelines, problems = load_texts(texts)
+        for problem in problems:
+            await say(str(problem))
+        if problems:
+            return {"code": 1}
+        observed = await self.local.backend.observe()
+        for pipeline in pipelines:
+            await say(render_plan(self.local.plan_of(pipeline)))
+            await say("`headrace up` would:\n" + render_steps(self.local.steps(pipeline, observed)))
+        return {"code": 0}
+
+    async def _take_over(self, texts: dict[str, str], say: Say) -> dict[str, Any]:
+        pipelines, problems = load_texts(texts)
+        for problem in problems:
+            await say(str(problem))
+        if problems:
+            return {"code": 1}
+        observed = await self.local.backend.observe()
+        for pipeline in pipelines:
+            await say(render_steps(self.local.steps(pipeline, observed)))
+        told: list[str] = []
+
+        def tell(outcome: Outcome) -> None:
+            self._tell(outcome)
+            told.append(f"not done: {outcome.error}" if outcome.error else describe(outcome.step))
+
+        outcomes = await self.local.apply(pipelines, tell)
+        for line in told:
+            await say(line)
+        return {"code": 1 if any(outcome.error for outcome in outcomes) else 0}

@@ -1,0 +1,184 @@
+"""Jobs on the local Flink cluster: observed by name, submitted, replaced with their state, cancelled.
+
+A job is recognised by its Flink id in the records; the record's digest is the document that it runs. A job that the
+cluster lost (its job manager died) is submitted again from the newest complete checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+from headrace.core.diff import Action, ObservedRun, Step
+from headrace.core.documents import JobDocument
+from headrace.core.plan import FlinkJob
+from headrace.local.checkpoints import newest_state, path_of
+from headrace.local.errors import PartError
+from headrace.local.flink_jobs import Runner
+from headrace.local.flink_rest import POLL, FlinkRest
+from headrace.local.processes import logs
+from headrace.local.processes.spawn import Spawner
+from headrace.local.services.flink import FlinkCluster
+from headrace.local.site import Site
+from headrace.local.state import JobRecord, Records, write_whole
+
+START_SECONDS = 120.0
+KEPT_RUNS = 2  # checkpoints of so many earlier runs of a job are kept
+
+
+class Jobs:
+    def __init__(self, site: Site, spawner: Spawner, records: Records, runner: Runner, cluster: FlinkCluster) -> None:
+        self._site, self._spawner, self._records = site, spawner, records
+        self._runner, self._cluster = runner, cluster
+        self._rest = FlinkRest(cluster.rest)
+        self._planner = asyncio.Lock()  # one planner at a time: each is a JVM that wants a core
+
+    async def observe(self) -> dict[str, ObservedRun]:
+        """The jobs that run. Raises OSError when the job manager does not answer."""
+        running = {}
+        for job in await self._rest.jobs():
+            record = self._records.jobs.get(job.name)
+            if record is not None and record.flink_id == job.id:
+                running[job.name] = ObservedRun(record.digest, record.owner)
+        return running
+
+    async def apply(self, step: Step, owner: str) -> None:
+        """Raises PartError when the job cannot be as the step wants; what ran before then runs again."""
+        name = step.id.removeprefix("job/")
+        if step.action is Action.DELETE:
+            await self._stop(name)
+            self._records.jobs.pop(name, None)
+            self._records.save(self._site.state)
+            return
+        if not isinstance(step.resource, FlinkJob):
+            raise TypeError(step)
+        if step.action is Action.CREATE and name in await self.observe():
+            return  # it was only out of sight while the job manager did not answer
+        before = self._document_file(name).read_text() if self._document_file(name).exists() else None
+        stopped = await self._stop(name)
+        try:
+            await self._run(step.resource.document, owner)
+        except PartError:
+            if stopped and before is not None:
+                previous = JobDocument.from_json(before)
+                self._site.announcer.say(f"job {name}: the old version goes on from where it was stopped")
+                await self._run(previous, owner)
+                # The record says what runs; the next look finds the difference again and tells it.
+            raise
+
+    async def _stop(self, name: str) -> bool:
+        """Ends every job of that name, keeping its state; False when none ran."""
+        record = self._records.jobs.get(name)
+        running = [job for job in await self._rest.jobs() if job.name == name]
+        for job in running:
+            if record is None or job.id != record.flink_id:
+                await self._rest.cancel(job.id)  # a submission that was cut off before it was recorded
+                continue
+            folder = (self._site.state / "flink" / "savepoints" / name).as_uri()
+            try:
+                record.savepoint = await self._rest.stop_with_savepoint(job.id, folder)
+            except (PartError, OSError) as error:
+                # A job that is restarting takes no savepoint; its newest checkpoint holds the same promise.
+                self._site.announcer.say(f"job {name}: {error}; going on from its newest checkpoint")
+                await self._rest.cancel(job.id)
+            self._records.save(self._site.state)
+        return bool(running)
+
+    def _document_file(self, name: str) -> Path:
+        return self._site.state / "documents" / f"job-{name}.json"
+
+    async def _run(self, document: JobDocument, owner: str) -> None:
+        """Submits the job from its newest state and waits until it runs."""
+        name = document.name
+        record = self._records.jobs.get(name) or JobRecord(owner=owner, digest="")
+        checkpoints = self._site.state / "flink" / "checkpoints" / name
+        state = await asyncio.to_thread(newest_state, checkpoints, record.savepoint)
+        file = self._document_file(name)
+        attempt = file.with_name(f"{file.stem}.new.json")
+        await asyncio.to_thread(write_whole, attempt, document.to_json())
+        job = await self._submit(name, attempt, state)
+        await self._until_running(name, job, state)
+        attempt.replace(file)
+        record.owner, record.digest, record.flink_id = owner, document.digest, job
+        self._records.jobs[name] = record
+        self._records.save(self._site.state)
+        await asyncio.to_thread(self._forget_old_runs, checkpoints, job, state)
+
+    async def _submit(self, name: str, document: Path, state: str | None) -> str:
+        address = self._cluster.rest.removeprefix("http://")
+        command = [*self._runner.command, "run", str(document), "--jobmanager", address]
+        for jar in self._runner.jars:
+            command += ["--jar", str(jar)]
+        if state is not None:
+            command += ["--from-state", state]
+        outcome = document.with_suffix(".outcome")
+        log = self._site.log("flink-submit")
+        async with self._planner:
+            with outcome.open("wb") as output, logs.open_log(log) as errors:
+                process = await self._spawner.start(
+                    command,
+                    output=output,
+                    errors=errors,
+                    environ={**self._runner.environ, **self._cluster.environ},
+                    folder=self._site.state,
+                )
+            try:
+                await process.wait()
+            finally:
+                self._spawner.ended(process)
+        text = await asyncio.to_thread(outcome.read_text)
+        outcome.unlink(missing_ok=True)
+        return _job_id(name, text, log)
+
+    async def _until_running(self, name: str, job: str, state: str | None) -> None:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while (now := await self._rest.state(job)) != "RUNNING":
+            if now in ("FAILED", "CANCELED", "FINISHED", "SUSPENDED"):
+                why = await self._rest.failure(job)
+                if state is not None and any(
+                    word in why for word in ("rollback to checkpoint", "restore", "savepoint")
+                ):
+                    raise PartError(
+                        f"job {name} cannot take over the state of its last version: {why}",
+                        "give the changed job a new name: it then starts from the beginning of its topics",
+                    )
+                raise PartError(f"job {name} {now.lower()}: {why}", "see `headrace logs flink-jobmanager`")
+            if asyncio.get_running_loop().time() > deadline:
+                raise PartError(
+                    f"job {name} is still {now.lower()} after {START_SECONDS:.0f} s",
+                    "see `headrace logs flink-jobmanager flink-taskmanager`",
+                )
+            await asyncio.sleep(POLL)
+
+    @staticmethod
+    def _forget_old_runs(checkpoints: Path, job: str, resumed: str | None) -> None:
+        """Removes the checkpoints of earlier runs but the last, and never those that this run resumed from."""
+        resumed_folder = path_of(resumed).parent if resumed else None
+        runs = sorted(
+            (run for run in checkpoints.iterdir() if run.is_dir() and run.name != job and run != resumed_folder),
+            key=lambda run: run.stat().st_mtime_ns,
+            reverse=True,
+        ) if checkpoints.is_dir() else []  # fmt: skip
+        for run in runs[KEPT_RUNS:]:
+            shutil.rmtree(run, ignore_errors=True)
+
+
+def _job_id(name: str, printed: str, log: Path) -> str:
+    """The Flink id from the runner's outcome line. Raises PartError with the runner's words."""
+    for line in printed.splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if not isinstance(told, dict) or told.get("name") is None:
+            continue
+        if "error" in told:
+            error = told["error"]
+            place = f" (line {error['line']}, column {error.get('column')})" if "line" in error else ""
+            raise PartError(f"Flink refuses job {name}: {error['message']}{place}", "correct the job's sql")
+        return str(told["jobId"])
+    raise PartError(
+        f"the submission of job {name} ended without an answer; its log is {log}", "see the log", logs.last_lines(log)
+    )

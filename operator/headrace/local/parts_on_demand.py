@@ -1,0 +1,136 @@
+"""The shared parts of a run, each started when a plan first needs it, all at the same time.
+
+A pipeline without jobs never fetches Flink; one without sinks never starts the warehouse's stand-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from headrace.core.plan import Plan
+from headrace.local import environments
+from headrace.local.backend import Parts
+from headrace.local.flink_jobs import Runner, make_runner
+from headrace.local.jobs import Jobs
+from headrace.local.processes.supervisor import Supervisor
+from headrace.local.services.apicurio import apicurio, registry_url
+from headrace.local.services.flink import FlinkCluster, flink_cluster
+from headrace.local.services.kafka import kafka
+from headrace.local.services.stand_in import stand_in
+from headrace.local.site import Site
+from headrace.local.state import Records
+from headrace.local.subjects import Subjects
+from headrace.local.topics import Topics
+
+T = TypeVar("T")
+
+
+class PartsOnDemand:
+    """`failed` gets the exception of the first part that could not be had or started."""
+
+    def __init__(self, site: Site, supervisor: Supervisor, records: Records, real_snowflake: bool = False) -> None:
+        self._site, self._supervisor, self._records = site, supervisor, records
+        self._real_snowflake = real_snowflake
+        loop = asyncio.get_running_loop()
+        self._topics: asyncio.Future[Topics] = loop.create_future()
+        self._subjects: asyncio.Future[Subjects] = loop.create_future()
+        self._jobs: asyncio.Future[Jobs] = loop.create_future()
+        self._warehouse: asyncio.Future[None] = loop.create_future()
+        self.failed: asyncio.Future[None] = loop.create_future()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def parts(self) -> Parts:
+        futures: dict[str, asyncio.Future[Any]] = {
+            "topics": self._topics,
+            "subjects": self._subjects,
+            "jobs": self._jobs,
+            "warehouse": self._warehouse,
+        }
+        done: dict[str, Callable[[], bool]] = {name: future.done for name, future in futures.items()}
+        return Parts(self._topics, self._subjects, self._jobs, self._warehouse, done)
+
+    def need(self, plans: Iterable[Plan]) -> None:
+        """Starts what these plans need and does not run yet."""
+        plans = list(plans)
+        # The broker first: everything else waits for it, and two cores are shared.
+        self._start("broker", self._topics, self._broker)
+        self._start("registry", self._subjects, self._registry)
+        if any(plan.jobs for plan in plans):
+            self._start("flink", self._jobs, self._flink)
+        if any(plan.loaders for plan in plans):
+            self._start("warehouse", self._warehouse, self._stand_in)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for future in (self._topics, self._subjects, self._jobs, self._warehouse, self.failed):
+            future.cancel()
+
+    def _start(self, name: str, future: asyncio.Future[T], make: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        if name in self._tasks:
+            return
+
+        async def fill() -> None:
+            try:
+                future.set_result(await make())
+            except Exception as error:
+                if not self.failed.done():
+                    self.failed.set_exception(first_cause(error))
+
+        self._tasks[name] = asyncio.create_task(fill(), name=name)
+
+    async def _broker(self) -> Topics:
+        await self._supervisor.start(await kafka(self._site, self._supervisor.spawner))
+        return Topics(self._site.address("kafka"))
+
+    async def _registry(self) -> Subjects:
+        await self._supervisor.start(await apicurio(self._site))
+        return Subjects(registry_url(self._site))
+
+    async def _flink(self) -> Jobs:
+        site, spawner = self._site, self._supervisor.spawner
+        python = await environments.make_environment(site, spawner, environments.flink_environment())
+        cluster = flink_cluster(site, environments.pyflink_home(python))
+        async with asyncio.TaskGroup() as group:
+            runner = group.create_task(make_runner(site, spawner))
+            group.create_task(self._cluster(cluster))
+        return Jobs(site, spawner, self._records, runner.result(), cluster)
+
+    async def _cluster(self, cluster: FlinkCluster) -> None:
+        # The task manager waits for the job manager by itself, so both may start at once.
+        await asyncio.gather(self._supervisor.start(cluster.job_manager), self._supervisor.start(cluster.task_manager))
+
+    async def _stand_in(self) -> None:
+        if self._real_snowflake:
+            return
+        site, spawner = self._site, self._supervisor.spawner
+        python = await environments.make_environment(site, spawner, environments.stand_in_environment())
+        await self._supervisor.start(stand_in(site, python))
+
+
+async def set_up(site: Site, supervisor: Supervisor) -> None:
+    """Fetches and builds everything that any pipeline may need; starts nothing."""
+    spawner = supervisor.spawner
+
+    async def runner() -> Runner:
+        return await make_runner(site, spawner)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(kafka(site, spawner))
+            group.create_task(apicurio(site))
+            group.create_task(runner())
+            group.create_task(environments.make_environment(site, spawner, environments.stand_in_environment()))
+    except ExceptionGroup as errors:
+        raise first_cause(errors) from errors
+
+
+def first_cause(error: Exception) -> Exception:
+    """The first of the errors that happened at the same time: one is enough to act on."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,94 @@
+"""What runs, as a value: `headrace status` draws it as a table, `--json` prints it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psutil
+
+from headrace.local.flink_rest import FlinkRest
+from headrace.local.run import LocalRun
+from headrace.local.services.apicurio import registry_url
+from headrace.local.services.gateway import gateway_url
+from headrace.local.services.loader import metrics_url
+
+
+async def status_of(run: LocalRun) -> dict[str, Any]:
+    """Parts with process id, state, restarts and resident bytes; resources with their state; addresses."""
+    return {
+        "running": True,
+        "pid": os.getpid(),
+        "state": str(run.site.state),
+        "addresses": addresses(run),
+        "parts": [
+            {
+                "name": name,
+                "state": running.state.value,
+                "pid": running.pid,
+                "restarts": running.restarts,
+                "readyAfterSeconds": round(running.ready_after, 2) if running.ready_after is not None else None,
+                "residentBytes": _resident(running.pid),
+                "log": str(running.service.log),
+            }
+            for name, running in sorted(run.supervisor.running.items())
+        ],
+        "resources": await _resources(run),
+    }
+
+
+def addresses(run: LocalRun) -> dict[str, Any]:
+    site = run.site
+    plans = [run.plan_of(pipeline) for pipeline in run.pipelines.values()]
+    return {
+        "kafka": site.address("kafka"),
+        "registry": registry_url(site),
+        "flink": f"http://{site.address('flink')}" if any(plan.jobs for plan in plans) else None,
+        "snowflake": site.address("snowflake-stand-in")
+        if any(plan.loaders for plan in plans) and not run.real_snowflake
+        else None,
+        "gateways": {plan.gateway.name: gateway_url(site, plan.gateway.name) for plan in plans},
+        "loaders": {loader.name: metrics_url(site, loader.name) for plan in plans for loader in plan.loaders},
+    }
+
+
+async def _resources(run: LocalRun) -> list[dict[str, Any]]:
+    """Every resource of the plans: `running`, `present`, `waiting`, or `failed` with why."""
+    try:
+        observed = await run.backend.observe() if run.backend.parts.done["topics"]() else None
+    except OSError:
+        observed = None
+    states = await _job_states(run)
+    resources = []
+    for pipeline in run.pipelines.values():
+        pending = {step.id for step in run.steps(pipeline, observed)} if observed else None
+        for resource in run.plan_of(pipeline):
+            refusal = run.refused.get(resource.id)
+            if refusal is not None:
+                state, detail = "failed", str(refusal.error)
+            elif pending is None or resource.id in pending:
+                state, detail = "waiting", ""
+            else:
+                state, detail = "present", ""
+                if resource.id.startswith("job/"):
+                    state = states.get(resource.name, "waiting").lower()
+                elif resource.id.startswith(("loader/", "gateway/")):
+                    state = "running"
+            resources.append({"pipeline": pipeline.name, "id": resource.id, "state": state, "detail": detail})
+    return resources
+
+
+async def _job_states(run: LocalRun) -> dict[str, str]:
+    if not run.backend.parts.done["jobs"]():
+        return {}
+    try:
+        return {job.name: job.state for job in await FlinkRest(f"http://{run.site.address('flink')}").jobs()}
+    except OSError:
+        return {}
+
+
+def _resident(pid: int | None) -> int | None:
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else None
+    except psutil.Error:
+        return None

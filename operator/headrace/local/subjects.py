@@ -1,0 +1,91 @@
+"""Subjects of the registry, through Confluent's API: observed, and steps applied.
+
+The order within a subject: its compatibility is set before a version is registered, so that the very first version
+is already held to it. A registry that wants a schema first is met by setting it again afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from headrace.core.diff import Action, ObservedSubject, Step
+from headrace.core.plan import Subject
+from headrace.core.schema import canonical
+from headrace.local.errors import PartError
+from headrace.local.state import SubjectRecord
+
+CONFLICT = 409
+
+
+class Subjects:
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._url = url
+        self._transport = transport
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self._url, timeout=20, trust_env=False, transport=self._transport)
+
+    async def observe(self, records: dict[str, SubjectRecord]) -> dict[str, ObservedSubject]:
+        """Every subject's newest version. Raises OSError when the registry does not answer."""
+        try:
+            async with self._client() as client:
+                names = (await client.get("/subjects")).raise_for_status().json()
+                return {name: await self._one(client, name, records) for name in names}
+        except httpx.HTTPError as error:
+            raise OSError(f"the registry does not answer: {error or type(error).__name__}") from error
+
+    async def _one(self, client: httpx.AsyncClient, name: str, records: dict[str, SubjectRecord]) -> ObservedSubject:
+        path = quote(name, safe="")
+        version = (await client.get(f"/subjects/{path}/versions/latest")).raise_for_status().json()
+        level = await client.get(f"/config/{path}")
+        compatibility = level.json().get("compatibilityLevel") if level.is_success else None
+        record = records.get(name)
+        return ObservedSubject(_canonical(version["schema"]), compatibility, record.owner if record else None)
+
+    async def apply(self, step: Step) -> None:
+        """Sets the compatibility and registers the schema; a refusal changes nothing. Raises PartError."""
+        subject = step.resource
+        if not isinstance(subject, Subject) or step.action not in (Action.CREATE, Action.CHANGE):
+            raise TypeError(step)
+        path = quote(subject.name, safe="")
+        body = {"schema": subject.definition, "schemaType": subject.format}
+        try:
+            async with self._client() as client:
+                level = {"compatibility": subject.compatibility}
+                early = await client.put(f"/config/{path}", json=level)
+                answer = await client.post(f"/subjects/{path}/versions", json=body)
+                if answer.status_code == CONFLICT:
+                    raise PartError(
+                        f"the schema of {subject.name} is not {subject.compatibility} compatible with what is "
+                        f"registered: {_reason(answer)}",
+                        "make the change compatible (say, leave new fields optional), or set another compatibility "
+                        "for the topic; nothing else was changed",
+                    )
+                if not answer.is_success:
+                    raise PartError(
+                        f"the registry refuses the schema of {subject.name}: {_reason(answer)}",
+                        "correct spec.topics[].schema.definition of that topic",
+                    )
+                if not early.is_success:
+                    (await client.put(f"/config/{path}", json=level)).raise_for_status()
+        except httpx.HTTPError as error:
+            raise PartError(f"the registry does not answer for {subject.name}: {error}") from error
+
+
+def _canonical(text: str) -> str:
+    try:
+        return canonical(json.loads(text))
+    except ValueError:
+        return text
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        content: Any = answer.json()
+        return " ".join(str(content.get("message", content)).split())[:500]
+    except ValueError:
+        return f"HTTP {answer.status_code}"
