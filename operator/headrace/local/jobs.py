@@ -25,6 +25,9 @@ from headrace.local.site import Site
 from headrace.local.state import JobRecord, Records, write_whole
 
 START_SECONDS = 120.0
+TOGETHER_SECONDS = 0.3  # jobs that are wanted within it share a planner, which takes seconds of CPU to start
+SUBMIT_LOG = "flink-submit"
+STATE_PATH = "execution.state-recovery.path"
 KEPT_RUNS = 2  # checkpoints of so many earlier runs of a job are kept
 
 
@@ -34,6 +37,7 @@ class Jobs:
         self._runner, self._cluster = runner, cluster
         self._rest = FlinkRest(cluster.rest)
         self._planner = asyncio.Lock()  # one planner at a time: each is a JVM that wants a core
+        self._waiting: list[tuple[str, Path, asyncio.Future[str]]] = []
 
     async def observe(self) -> dict[str, ObservedRun]:
         """The jobs that run. Raises OSError when the job manager does not answer."""
@@ -97,40 +101,59 @@ class Jobs:
         state = await asyncio.to_thread(newest_state, checkpoints, record.savepoint)
         file = self._document_file(name)
         attempt = file.with_name(f"{file.stem}.new.json")
-        await asyncio.to_thread(write_whole, attempt, document.to_json())
-        job = await self._submit(name, attempt, state)
+        # The state goes into the document's own settings, so that one process can submit several jobs.
+        settings = {**document.config, **({STATE_PATH: state} if state else {})}
+        await asyncio.to_thread(write_whole, attempt, document.model_copy(update={"config": settings}).to_json())
+        job = await self._submit(name, attempt)
         await self._until_running(name, job, state)
-        attempt.replace(file)
+        await asyncio.to_thread(write_whole, file, document.to_json())
+        attempt.unlink(missing_ok=True)
         record.owner, record.digest, record.flink_id = owner, document.digest, job
         self._records.jobs[name] = record
         self._records.save(self._site.state)
         await asyncio.to_thread(self._forget_old_runs, checkpoints, job, state)
 
-    async def _submit(self, name: str, document: Path, state: str | None) -> str:
+    async def _submit(self, name: str, document: Path) -> str:
+        """The Flink id of the submitted job. Jobs that are wanted together are planned by one process."""
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append((name, document, outcome))
+        async with self._planner:
+            if not outcome.done():
+                await asyncio.sleep(TOGETHER_SECONDS)
+                batch, self._waiting = self._waiting, []
+                try:
+                    printed = await self._run_planner([document for _, document, _ in batch])
+                    for job, _, future in batch:
+                        try:
+                            future.set_result(_job_id(job, printed, self._site.log(SUBMIT_LOG)))
+                        except PartError as error:
+                            future.set_exception(error)
+                finally:
+                    for _, _, future in batch:
+                        if not future.done():
+                            future.cancel()
+        return await outcome
+
+    async def _run_planner(self, documents: list[Path]) -> str:
+        """What the runner printed."""
         address = self._cluster.rest.removeprefix("http://")
-        command = [*self._runner.command, "run", str(document), "--jobmanager", address]
+        command = [*self._runner.command, "run", *map(str, documents), "--jobmanager", address]
         for jar in self._runner.jars:
             command += ["--jar", str(jar)]
-        if state is not None:
-            command += ["--from-state", state]
-        outcome = document.with_suffix(".outcome")
-        log = self._site.log("flink-submit")
-        async with self._planner:
-            with outcome.open("wb") as output, logs.open_log(log) as errors:
-                process = await self._spawner.start(
-                    command,
-                    output=output,
-                    errors=errors,
-                    environ={**self._runner.environ, **self._cluster.environ},
-                    folder=self._site.state,
-                )
-            try:
-                await process.wait()
-            finally:
-                self._spawner.ended(process)
-        text = await asyncio.to_thread(outcome.read_text)
-        outcome.unlink(missing_ok=True)
-        return _job_id(name, text, log)
+        printed = self._site.folder("documents") / "outcomes.jsonl"
+        with printed.open("wb") as output, logs.open_log(self._site.log(SUBMIT_LOG)) as errors:
+            process = await self._spawner.start(
+                command,
+                output=output,
+                errors=errors,
+                environ={**self._runner.environ, **self._cluster.environ},
+                folder=self._site.state,
+            )
+        try:
+            await process.wait()
+        finally:
+            self._spawner.ended(process)
+        return await asyncio.to_thread(printed.read_text)
 
     async def _until_running(self, name: str, job: str, state: str | None) -> None:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
