@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def connect_arguments(settings: SnowflakeConnection, database: str, application:
         "application": "Headrace",
         "protocol": settings.protocol,
         "login_timeout": LOGIN_SECONDS,
-        "network_timeout": STATEMENT_SECONDS,
+        "query_timeout": STATEMENT_SECONDS,
         "retry_max_attempts": HTTP_ATTEMPTS,
         "client_session_keep_alive": True,
         "enable_server_session_keep_alive_auto_detection": False,
@@ -103,6 +104,9 @@ def connect_arguments(settings: SnowflakeConnection, database: str, application:
     }
     optional = {"host": settings.host, "port": settings.port, "warehouse": settings.warehouse, "role": settings.role}
     arguments |= {name: value for name, value in optional.items() if value is not None}
+    if settings.protocol == "http":
+        # Only the stand-in speaks it, on loopback, where no proxy of the environment belongs.
+        arguments["proxy"] = ""
     if settings.private_key_file:
         arguments |= {"authenticator": "SNOWFLAKE_JWT", "private_key_file": settings.private_key_file}
     elif settings.password_file:
@@ -131,6 +135,9 @@ def _translate(error: Error, what: str) -> Exception:
             return NotAllowedError(message)
     return OutageError(message)
 
+
+# Else every login asks three clouds' metadata addresses what it runs on; traffic goes to the account and nowhere else.
+os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
 
 # The connector announces defaults of future versions on every login.
 warnings.filterwarnings("ignore", category=FutureWarning, module=r"snowflake\.connector")

@@ -35,6 +35,9 @@ class SourceError(Exception):
 def consumer_config(document: LoaderDocument) -> dict[str, object]:
     return {
         "auto.offset.reset": "error",  # an offset that is gone stops the sink instead of skipping records
+        # The least that brokers allow: a killed loader's partitions stay with it for so long.
+        "session.timeout.ms": 6_000,
+        "heartbeat.interval.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 30_000,  # new partitions are read from this long after
         **document.kafka,
         "group.id": document.group_id,

@@ -12,5 +12,6 @@ BROKER_SECONDS = 10
 
 def fetch_topic_id(kafka: Mapping[str, str], topic: str) -> str:
     """The id as text. Raises KafkaException when the broker does not answer or has no such topic."""
-    described = AdminClient(dict(kafka)).describe_topics(TopicCollection([topic]), request_timeout=BROKER_SECONDS)
+    admin = AdminClient(dict(kafka))  # held until the answer is there: its end ends the request
+    described = admin.describe_topics(TopicCollection([topic]), request_timeout=BROKER_SECONDS)
     return str(described[topic].result().topic_id)
