@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ SCOPES = (
     f"{PIPELINE}.{CLICKS}:write",
     *(f"{PIPELINE}.{topic}:read" for topic in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS)),
 )
-LAST_LINES = 20
+HEADRACE = (sys.executable, "-m", "headrace.cli")
 
 
 class UpError(Exception):
@@ -77,12 +76,11 @@ class Up:
         self._state = state
         self._say = say
         self._spawner = Spawner()
-        self._last: deque[str] = deque(maxlen=LAST_LINES)
 
     async def __aenter__(self) -> Self:
         self._spawner.__enter__()
         self._process = await self._spawner.start(
-            [sys.executable, "-m", "headrace.cli", "up", str(self._pipeline), "--state", str(self._state)],
+            [*HEADRACE, "up", str(self._pipeline), "--state", str(self._state)],
             output=asyncio.subprocess.PIPE,
         )
         self._reading = asyncio.create_task(self._read())
