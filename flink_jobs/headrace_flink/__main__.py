@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headrace_flink.client import own_standard_output, prepare_client
 from headrace_flink.document import DocumentError, read_document
 from headrace_flink.submit import Cluster, SubmissionError, check, submit
 
@@ -26,12 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(given.documents) > 1 and given.from_state is not None:
         print("headrace-flink: --from-state is one job's state: give one document", file=sys.stderr)
         return 2
+    prepare_client(os.environ)
+    output = own_standard_output()
     failed = False
     for path in given.documents:
         outcome = run_document(path, cluster, from_state=given.from_state, only_check=given.check)
         failed = failed or "error" in outcome
         # Flushed line by line: the caller shows each job as soon as it runs.
-        print(json.dumps(outcome, ensure_ascii=False), flush=True)
+        print(json.dumps(outcome, ensure_ascii=False), file=output, flush=True)
     return 1 if failed else 0
 
 
