@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from headrace_apps.demo.generate import add_order_arguments, order_of
 from headrace_apps.demo.kills import PARTS, parse_kill
 from headrace_apps.demo.run import Demo, run_demo
 
+WIDTH = 120
 SAMPLE = Path("manifests/samples/clickstream/pipeline.yaml")
 
 
@@ -28,7 +30,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="PART@SECONDS",
-        help=f"SIGKILL a part that long after the first event; PART is {', '.join(PARTS)}; may be repeated",
+        help=f"SIGKILL a part that long after the first aggregate; PART is {', '.join(PARTS)}; may be repeated",
     )
     add("--pipeline", type=Path, default=SAMPLE, help="the sample's manifest (default: %(default)s)")
     add(
@@ -41,7 +43,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     options = parse_arguments()
-    console = Console()
+    # A pipe has no width; the check's table needs some.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     if not options.pipeline.is_file():
         console.print(f"{options.pipeline} is not here: run this in the repository, or name it with --pipeline")
         return 2
@@ -50,7 +53,8 @@ def main() -> int:
         console.print(f"{state} is not empty: the demo starts from nothing, name a new folder")
         return 2
     demo = Demo(
-        order=order_of(options),
+        order=replace(order_of(options), duration=None),
+        duration=options.duration,
         kills=options.kill,
         pipeline=options.pipeline,
         state=state.absolute(),

@@ -28,9 +28,9 @@ class ExternalProducer:
                 "partitioner": "murmur2_random",
                 "message.timeout.ms": DELIVERY_SECONDS * 1000,
                 "reconnect.backoff.max.ms": 1000,
+                "log_level": 0,
                 "error_cb": lambda _: None,  # an outage is part of the demo; what is lost shows in the ledger
-            },
-            logger=None,
+            }
         )
         self._ledger = ledger
         self._tally = tally

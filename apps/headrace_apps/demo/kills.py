@@ -1,4 +1,7 @@
-"""Which parts the demo kills, and when: `--kill gateway@12` is SIGKILL, twelve seconds after the first event."""
+"""Which parts the demo kills, and when: `--kill gateway@12` is SIGKILL, twelve seconds after the first aggregate.
+
+Counted from there, because a part that is killed while it still starts proves little.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Kill:
-    """`at` in seconds after the traffic began."""
+    """`at` in seconds after the first aggregate."""
 
     at: float
     part: str
@@ -38,5 +41,5 @@ def parse_kill(text: str) -> Kill:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} must end in @ and seconds, as in {part}@12") from None
     if not 0 <= at < float("inf"):
-        raise argparse.ArgumentTypeError(f"{at:g} s is not a time after the start")
+        raise argparse.ArgumentTypeError(f"{at:g} s is not a time after the first aggregate")
     return Kill(at, part)

@@ -33,7 +33,8 @@ def daily(base: float, rng: Random, *, horizon_seconds: float = 24 * 3600) -> Rh
     while at < horizon_seconds:
         at += rng.uniform(15, 25)
         bursts.append(at)
-    return Rhythm(base, bursts=tuple(bursts))
+    # Bursts add a tenth to the average.
+    return Rhythm(base / (1 + BURST_SECONDS / 20 * (BURST_FACTOR - 1)), bursts=tuple(bursts))
 
 
 def steady(base: float) -> Rhythm:

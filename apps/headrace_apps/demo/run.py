@@ -35,6 +35,10 @@ from headrace_apps.demo.watchers import CleanClicks, LoadedTable, PageViews, Top
 POLL = 0.1
 REDRAW = 0.5
 DRAIN_SECONDS = 180.0
+FIRST_AGGREGATE_SECONDS = 240.0
+"""For a run whose kills wait for the first aggregate."""
+AFTER_KILL_SECONDS = 10.0
+"""The traffic goes on at least so long after the last kill, so that it meets what was killed."""
 
 NOT_STARTED, INTERRUPTED = 3, 130
 
@@ -52,6 +56,8 @@ class Demo:
     """What was asked for. `state`: a new folder for everything of this run."""
 
     order: Order
+    """Without a duration: the end of the traffic is decided here."""
+    duration: float | None
     kills: Sequence[Kill]
     pipeline: Path
     state: Path
@@ -132,7 +138,9 @@ class _Scene:
         self._figures = figures
         self._snapshots = Snapshots(tally, figures)
         self._kills = sorted(demo.kills)
+        self._failure: str | None = None
         self._begun = time.monotonic()
+        self._last_kill = float("-inf")
 
     async def play(self, view: LiveView, addresses: Addresses) -> None:
         """Send everything while the view is shown and the parts are killed. Raises DemoError, Interrupted."""
@@ -142,6 +150,8 @@ class _Scene:
         while not sending.done():
             self._tell_firsts(view, told)
             await self._kill_due(view)
+            if self._is_over():
+                self._signals.finish.set()
             view.show(self._snapshots.take, "closing" if self._signals.finish.is_set() else "sending")
             try:
                 self._up.raise_if_ended()
@@ -153,6 +163,8 @@ class _Scene:
         try:
             sending.result()
         except Aborted:
+            if self._failure:
+                raise DemoError(self._failure) from None
             raise Interrupted from None
         except (TrafficError, Unexpected, FileNotFoundError, KafkaException) as error:
             raise DemoError(str(error)) from error
@@ -190,13 +202,24 @@ class _Scene:
                 told.add(what)
                 view.say(f"first {what} {at - self._demo.started:.1f} s after the start")
 
+    def _is_over(self) -> bool:
+        """Whether the duration is over and every kill is done and had its time."""
+        now, duration = time.monotonic(), self._demo.duration
+        if self._kills and self._figures.first_result is None and now > self._begun + FIRST_AGGREGATE_SECONDS:
+            self._signals.abort.set()
+            self._failure = f"no aggregate within {FIRST_AGGREGATE_SECONDS:.0f} s, so nothing was killed"
+        killed = not self._kills and now > self._last_kill + AFTER_KILL_SECONDS
+        return duration is not None and now > self._begun + duration and killed
+
     async def _kill_due(self, view: LiveView) -> None:
-        while self._kills and time.monotonic() - self._begun >= self._kills[0].at:
+        first = self._figures.first_result
+        while self._kills and first is not None and time.monotonic() - first >= self._kills[0].at:
             kill = self._kills.pop(0)
+            self._last_kill = time.monotonic()
             services = await self._up.services()
             found = {name: pid for name, pid in services.items() if kill.is_of(name)}
             if not found:
-                raise DemoError(f"--kill {kill.part}: no such part runs; there are {', '.join(sorted(services))}")
+                view.say(f"cannot kill {kill.part}: no such part runs at the moment")
             for name, pid in found.items():
                 view.say(f"killing {name} (pid {pid}) with SIGKILL")
                 with contextlib.suppress(ProcessLookupError):

@@ -27,7 +27,7 @@ SCOPES = (
     f"{PIPELINE}.{CLICKS}:write",
     *(f"{PIPELINE}.{topic}:read" for topic in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS)),
 )
-HEADRACE = (sys.executable, "-m", "headrace.cli")
+HEADRACE = (sys.executable, "-m", "headrace.cli.main")
 
 
 class UpError(Exception):
@@ -80,7 +80,7 @@ class Up:
     async def __aenter__(self) -> Self:
         self._spawner.__enter__()
         self._process = await self._spawner.start(
-            [*HEADRACE, "up", str(self._pipeline), "--state", str(self._state)],
+            [*HEADRACE, "up", "-f", str(self._pipeline), "--state", str(self._state)],
             output=asyncio.subprocess.PIPE,
         )
         self._reading = asyncio.create_task(self._read())

@@ -116,9 +116,9 @@ class Topics:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "reconnect.backoff.max.ms": 1000,
+                "log_level": 0,
                 "error_cb": lambda _: None,  # an outage shows as a figure that stands still
-            },
-            logger=None,
+            }
         )
         self._clicks: list[TopicPartition] = []
 

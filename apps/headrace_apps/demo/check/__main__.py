@@ -14,13 +14,16 @@ from headrace_apps.demo.check.places import add_place_arguments, places_of
 from headrace_apps.demo.check.report import print_results
 from headrace_apps.demo.ledger import LedgerError, read_ledger
 
+WIDTH = 120
+"""Of the table, where the output is no terminal."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m headrace_apps.demo.check", description=__doc__)
     parser.add_argument("--ledger", type=Path, required=True, help="what was sent, as the traffic wrote it")
     add_place_arguments(parser)
     options = parser.parse_args()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     try:
         ledger = read_ledger(options.ledger)
         console.print(f"ledger: {len(ledger):,} events sent", highlight=False)

@@ -53,8 +53,8 @@ def fetch_topic(bootstrap: str, topic: str) -> Iterator[Record]:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-        },
-        logger=None,
+            "log_level": 0,  # what goes wrong is raised
+        }
     )
     with closing(consumer):
         try:
