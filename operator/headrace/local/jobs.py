@@ -195,7 +195,8 @@ def _job_id(name: str, printed: str, log: Path) -> str:
             told = json.loads(line)
         except ValueError:
             continue
-        if not isinstance(told, dict) or told.get("name") is None:
+        # A document that could not be read is told by its file's name.
+        if not isinstance(told, dict) or told.get("name") not in (name, f"job-{name}.new"):
             continue
         if "error" in told:
             error = told["error"]

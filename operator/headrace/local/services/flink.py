@@ -7,6 +7,7 @@ with the JVM's flags (task + framework heap = -Xmx; off-heap + network = -XX:Max
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,11 +126,12 @@ def flink_cluster(site: Site, home: Path) -> FlinkCluster:
     java = find_java(MINIMUM_JAVA, "Flink", site.environ)
     conf = write_config(site, home)
     rest = f"http://{site.address('flink')}"
+    life = _TaskManagerLife()
     jobs = _Role(
         JOB_MANAGER,
         (*LIGHT, "-Xms64m", "-Xmx256m", "-XX:MaxMetaspaceSize=256m"),
         "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
-        ("--executionMode", "cluster"),
+        lambda: ["--executionMode", "cluster"],
         stop_rank=7,
         probe=lambda: probe_job_manager(rest),
     )
@@ -137,11 +139,21 @@ def flink_cluster(site: Site, home: Path) -> FlinkCluster:
         TASK_MANAGER,
         (*SERIAL, "-Xms128m", "-Xmx640m", "-XX:MaxDirectMemorySize=224m", "-XX:MaxMetaspaceSize=256m"),
         "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
-        (),
+        life.arguments,
         stop_rank=6,
-        probe=lambda: probe_task_manager(rest),
+        probe=lambda: probe_task_manager(rest, life.id),
     )
     return FlinkCluster(home, conf, rest, *(_service(site, java, home, conf, role) for role in (jobs, tasks)))
+
+
+class _TaskManagerLife:
+    """A new id for each start: the job manager lists a killed task manager until its heartbeat is overdue."""
+
+    id = ""
+
+    def arguments(self) -> list[str]:
+        self.id = f"taskmanager-{time.time_ns()}"
+        return [f"-Dtaskmanager.resource-id={self.id}"]
 
 
 @dataclass(frozen=True)
@@ -151,7 +163,7 @@ class _Role:
     name: str
     flags: tuple[str, ...]
     main: str
-    arguments: tuple[str, ...]
+    arguments: Callable[[], list[str]]
     stop_rank: int
     probe: Callable[[], Awaitable[str | None]]
 
@@ -165,7 +177,7 @@ def _service(site: Site, java: Java, home: Path, conf: Path, role: _Role) -> Ser
 
     def command() -> list[str]:
         head = [str(java.binary), *role.flags, *archive.flags(), *options, "-cp", class_path(jars)]
-        return [*head, role.main, "--configDir", str(conf), *role.arguments]
+        return [*head, role.main, "--configDir", str(conf), *role.arguments()]
 
     return Service(
         role.name,
@@ -190,12 +202,14 @@ async def probe_job_manager(rest: str) -> str | None:
     return None if await _get(rest, "/overview") is not None else "the job manager is not leading yet"
 
 
-async def probe_task_manager(rest: str) -> str | None:
-    """None when a task manager that is alive offers its slots."""
-    answer = await _get(rest, "/overview")
+async def probe_task_manager(rest: str, resource_id: str) -> str | None:
+    """None when this very task manager is registered with its slots."""
+    answer = await _get(rest, "/taskmanagers")
     if answer is None:
         return "no job manager"
-    return None if int(str(answer.get("slots-total", 0))) >= SLOTS else "no slots registered yet"
+    listed = answer.get("taskmanagers")
+    registered = isinstance(listed, list) and any(manager.get("id") == resource_id for manager in listed)
+    return None if registered else "it is not registered with the job manager yet"
 
 
 async def _get(rest: str, path: str) -> dict[str, object] | None:
