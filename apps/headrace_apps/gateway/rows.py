@@ -59,11 +59,9 @@ def fits_timestamp(value: Any) -> bool:
     return True
 
 
-def fits_event_time(value: Any) -> bool:
-    """As `fits_timestamp`, or epoch milliseconds within the same years."""
-    if type(value) is int:
-        return MIN_MILLIS <= value <= MAX_MILLIS
-    return fits_timestamp(value)
+def fits_epoch_millis(value: Any) -> bool:
+    """Within the years 0001 to 9999."""
+    return type(value) is int and MIN_MILLIS <= value <= MAX_MILLIS
 
 
 def fits_date(value: Any) -> bool:
@@ -85,10 +83,10 @@ _LEAVES: dict[Kind, tuple[Fits, str]] = {
         fits_timestamp,
         "must be a date-time with an offset, as 2026-11-22T19:01:00.123Z, in the years 0001 to 9999",
     ),
+    Kind.EPOCH_MILLIS: (fits_epoch_millis, "must be epoch milliseconds, in the years 0001 to 9999"),
     Kind.DATE: (fits_date, "must be a date, as 2026-11-22"),
 }
 _EXACT: dict[Kind, type] = {Kind.STRING: str, Kind.DOUBLE: float, Kind.BOOLEAN: bool}
-_EVENT_TIME = (fits_event_time, _LEAVES[Kind.TIMESTAMP][1] + ", or epoch milliseconds")
 
 Fault = tuple[tuple[str | int, ...], str]
 """Where (a path of names and indexes) and what."""
@@ -97,12 +95,11 @@ Fault = tuple[tuple[str | int, ...], str]
 class RowCheck:
     """The columns of one topic, ready to check events against."""
 
-    def __init__(self, columns: Sequence[Column], event_time: str | None) -> None:
+    def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = tuple(columns)
-        self._event_time = event_time
         # A column's type where comparing it is the whole check: a call per string is half the cost of the row.
         self._checks = tuple(
-            (c.name, c.required, _EXACT.get(c.type.kind), self._check(c))
+            (c.name, c.required, _EXACT.get(c.type.kind), _check(c.type))
             for c in columns
             if c.required or c.type.kind is not Kind.JSON
         )
@@ -128,22 +125,14 @@ class RowCheck:
             if value is None:
                 if column.required:
                     yield (column.name,), "is required and may not be null"
-            elif column.type.kind is Kind.TIMESTAMP:
-                fits, message = self._leaf(column)
-                if not fits(value):
-                    yield (column.name,), message
             else:
                 yield from _faults(column.type, value, (column.name,))
 
-    def _check(self, column: Column) -> Fits:
-        if column.type.kind in _LEAVES:
-            return self._leaf(column)[0]
-        return lambda value: next(_faults(column.type, value, ()), None) is None
 
-    def _leaf(self, column: Column) -> tuple[Fits, str]:
-        if column.name == self._event_time and column.type.kind is Kind.TIMESTAMP:
-            return _EVENT_TIME
-        return _LEAVES[column.type.kind]
+def _check(column_type: ColumnType) -> Fits:
+    if column_type.kind in _LEAVES:
+        return _LEAVES[column_type.kind][0]
+    return lambda value: next(_faults(column_type, value, ()), None) is None
 
 
 def _faults(  # noqa: PLR0912 - a branch per kind
@@ -177,10 +166,12 @@ def _faults(  # noqa: PLR0912 - a branch per kind
                     yield (*path, field.name), "is required and may not be null"
             else:
                 yield from _faults(field.type, item, (*path, field.name))
+    elif kind is not Kind.JSON:
+        yield path, f"has the type {kind}, which this gateway does not know"
 
 
 def canonical_timestamp(value: str | int) -> str:
-    """A valid timestamp as keys hold it: UTC, `Z`, milliseconds, no zeros at the end of the fraction."""
+    """A valid TIMESTAMP or EPOCH_MILLIS as keys hold it: UTC, `Z`, milliseconds without zeros at the end."""
     if isinstance(value, int):
         moment = EPOCH + timedelta(milliseconds=value)
     else:

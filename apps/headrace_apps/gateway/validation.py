@@ -63,13 +63,15 @@ class EventJudge:
     def __init__(self, topic: GatewayTopic, limits: Limits) -> None:
         self._limits = limits
         self._schema = _compile(topic) if topic.schema_ is not None else None
-        self._row = RowCheck(topic.columns, topic.event_time_field)
+        self._row = RowCheck(topic.columns)
         columns = {c.name: c for c in topic.columns}
         missing = [name for name in topic.key_fields if name not in columns]
         if missing:
             raise SchemaUnusable(f"topic {topic.name}: key field {missing[0]} is not among its columns")
         self._key_columns = tuple(columns[name] for name in topic.key_fields)
-        self._timestamps_in_key = tuple(c.name for c in self._key_columns if c.type.kind is Kind.TIMESTAMP)
+        self._timestamps_in_key = tuple(
+            c.name for c in self._key_columns if c.type.kind in (Kind.TIMESTAMP, Kind.EPOCH_MILLIS)
+        )
 
     def judge(self, raw: bytes) -> Accepted | Refused:
         """Accept the event or say everything that is wrong with it (at most `max_errors` reasons)."""

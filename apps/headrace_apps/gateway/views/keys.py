@@ -6,6 +6,7 @@ encoding is written down in docs/reference/contracts.md under "Records".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -19,7 +20,8 @@ from headrace_apps.gateway.rows import (
     fits_bigint,
     fits_date,
     fits_double,
-    fits_event_time,
+    fits_epoch_millis,
+    fits_timestamp,
 )
 
 
@@ -66,18 +68,22 @@ def _value(column: Column, text: str) -> Any:
     if kind is Kind.STRING:
         return text
     value: Any = text
-    if kind in (Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN, Kind.TIMESTAMP):
+    if kind in (Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN):
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
             value = text
+    elif kind is Kind.EPOCH_MILLIS and re.fullmatch(r"-?[0-9]{1,15}", text):
+        value = int(text)
     fits = {
         Kind.BIGINT: fits_bigint,
         Kind.DOUBLE: fits_double,
         Kind.BOOLEAN: lambda v: type(v) is bool,
-        Kind.TIMESTAMP: fits_event_time,
+        Kind.TIMESTAMP: fits_timestamp,
+        # The key holds the time as text, so that is how a key from a listing comes back.
+        Kind.EPOCH_MILLIS: lambda v: fits_epoch_millis(v) or fits_timestamp(v),
         Kind.DATE: fits_date,
     }.get(kind)
     if fits is None or not fits(value):
         raise KeyInvalid(f"{text[:60]!r} is not a {kind} for {column.name}")
-    return canonical_timestamp(value) if kind is Kind.TIMESTAMP else value
+    return canonical_timestamp(value) if kind in (Kind.TIMESTAMP, Kind.EPOCH_MILLIS) else value
