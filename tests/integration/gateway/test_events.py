@@ -42,7 +42,7 @@ def test_an_acknowledged_event_is_in_the_topic_with_key_headers_and_its_own_byte
         assert value is not None
         assert key is not None
         assert key.decode() == json.loads(value)["user_id"]
-        headers: Any = dict(record.headers() or [])  # type: ignore[arg-type]
+        headers: Any = dict(record.headers() or [])
         assert headers["headrace.schema"] == b"clicks/0"
         assert int(headers["headrace.accepted"]) == record.timestamp()[1]
 
@@ -59,7 +59,7 @@ def test_an_invalid_event_goes_to_the_dead_letters(gateway: Gateway) -> None:
     with gateway.client() as client:
         assert post(client, [b'{"event_id":1}'], "strays").status_code == 202
     (record,) = gateway.stored("dead-letters")
-    headers: Any = dict(record.headers() or [])  # type: ignore[arg-type]
+    headers: Any = dict(record.headers() or [])
     assert record.value() == b'{"event_id":1}'
     assert headers["headrace.dlq.topic"].decode() == gateway.prefix + "strays"
     assert gateway.stored("strays") == []

@@ -1,0 +1,192 @@
+"""The server on a real socket: slow and broken clients, and a stop that loses no answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from headrace_apps.gateway.__main__ import main
+from headrace_apps.gateway.app import Gateway, create_app
+from headrace_apps.gateway.limits import Limits
+from headrace_apps.gateway.metrics import Metrics
+from headrace_apps.gateway.producer import Delivery, Record
+from headrace_apps.gateway.server import GatewayServer, server_config
+from headrace_apps.gateway.tokens import OpenDoor
+from headrace_apps.gateway.views.store import MemoryViewStore
+
+from .conftest import EVENT, NOW, RememberingProducer, make_document
+
+LIMITS = Limits(header_timeout=0.3, body_timeout=0.3, drain_timeout=10)
+HEAD = b"POST /v1/topics/clicks/events HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+DEADLINE = 20
+
+Story = Callable[[int], Awaitable[None]]
+
+
+class SlowProducer(RememberingProducer):
+    """Acknowledges when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.acknowledge = asyncio.Event()
+
+    async def store(self, records: Sequence[Record], timestamp: int) -> list[Delivery]:
+        self.asked.set()
+        await self.acknowledge.wait()
+        return await super().store(records, timestamp)
+
+
+async def served(producer: RememberingProducer, story: Story) -> None:
+    """Run the story against a server of this process, which ends by SIGTERM."""
+    document = make_document()
+    parts: list[Gateway] = []
+
+    async def build() -> Gateway:
+        parts.append(
+            Gateway(
+                document,
+                producer,
+                OpenDoor(),
+                lambda: NOW,
+                admin=AdminClient({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}),
+                limits=LIMITS,
+                metrics=Metrics(),
+                look=lambda: {},
+                new_store=lambda _: MemoryViewStore(),
+            )
+        )
+        return parts[0]
+
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    config = server_config(create_app(document, build), "127.0.0.1", 0, LIMITS)
+    server = GatewayServer(config, drain=lambda: parts[0].drain(), ready=url.set_result)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(DEADLINE):
+        try:
+            await story(int((await url).rpartition(":")[2]))
+        finally:
+            if not serving.done():
+                os.kill(os.getpid(), signal.SIGTERM)
+            await serving
+
+
+async def exchange(port: int, *pieces: bytes) -> bytes:
+    """Send the pieces and return all that comes until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/topics/clicks/ev", HEAD, b"GET /healthz HTTP/1.1\r\n\r\n" + HEAD])
+def test_headers_that_never_end_close_the_connection(sent: bytes) -> None:
+    async def story(port: int) -> None:
+        answer = await exchange(port, sent)
+        assert answer.count(b"HTTP/1.1") == (1 if sent.startswith(b"GET") else 0)
+
+    asyncio.run(served(RememberingProducer(), story))
+
+
+def test_a_body_that_never_ends_is_a_408() -> None:
+    async def story(port: int) -> None:
+        answer = await exchange(port, HEAD + b"Content-Length: 100\r\n\r\n{")
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"body-timeout" in answer
+
+    asyncio.run(served(RememberingProducer(), story))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /v1/\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 1e3\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_no_http_is_a_400_and_the_server_goes_on(request_: bytes) -> None:
+    async def story(port: int) -> None:
+        assert (await exchange(port, request_)).startswith(b"HTTP/1.1 400")
+        alive = await exchange(port, b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert alive.startswith(b"HTTP/1.1 200")
+
+    asyncio.run(served(RememberingProducer(), story))
+
+
+def test_headers_with_any_bytes_are_no_crash() -> None:
+    async def story(port: int) -> None:
+        odd = HEAD + b"Authorization: Bearer \xff\xfe\r\nContent-Encoding: \xe9\r\nLast-Event-ID: \xff\r\n"
+        answer = await exchange(port, odd + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}")
+        assert answer.startswith(b"HTTP/1.1 415")
+
+    asyncio.run(served(RememberingProducer(), story))
+
+
+def test_a_stop_waits_for_the_acknowledgement_of_a_request_under_way() -> None:
+    async def story(port: int) -> None:
+        producer.asked.clear()
+        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+        answer = asyncio.create_task(exchange(port, request))
+        await producer.asked.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:  # until it takes no more connections
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                break
+            writer.close()
+        assert not answer.done()
+        producer.acknowledge.set()
+        assert (await answer).startswith(b"HTTP/1.1 200")
+
+    async def run() -> None:
+        nonlocal producer
+        producer = SlowProducer()
+        await served(producer, story)
+
+    producer: SlowProducer
+    asyncio.run(run())
+    assert len(producer.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"document": "headrace.gateway/v9"}, "headrace.gateway/v1"),
+        ({"unknown": 1}, "unknown"),
+        ({"auth": {"issuer": "i", "audience": "a"}}, "exactly one"),
+        ({"auth": {"issuer": "i", "audience": "a", "jwksFile": "/nothing"}}, "/nothing"),
+    ],
+)
+def test_a_document_that_cannot_be_served_ends_the_start_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object], said: str
+) -> None:
+    file = tmp_path / "gateway.json"
+    file.write_text(json.dumps({**make_document().model_dump(mode="json", by_alias=True), **change}))
+    assert main(["--document", str(file), "--port", "0"]) == 3
+    assert said in capsys.readouterr().err
+
+
+def test_a_schema_that_refers_to_another_place_ends_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = make_document().model_dump(mode="json", by_alias=True)
+    content["topics"][0]["schema"]["definition"] = {"$ref": "http://127.0.0.1:9/schema.json"}
+    file = tmp_path / "gateway.json"
+    file.write_text(json.dumps(content))
+    assert main(["--document", str(file), "--port", "0"]) == 3
+    assert "topic clicks: its schema cannot be used" in capsys.readouterr().err
