@@ -67,7 +67,7 @@ async def served(producer: RememberingProducer, story: Story) -> None:
 
     url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     config = server_config(create_app(document, build), "127.0.0.1", 0, LIMITS)
-    server = GatewayServer(config, drain=lambda: parts[0].drain(), ready=url.set_result)
+    server = GatewayServer(config, drain=lambda: parts[0].drain(), ready=url.set_result)  # noqa: PLW0108
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(DEADLINE):
         try:
@@ -137,30 +137,28 @@ def test_headers_with_any_bytes_are_no_crash() -> None:
 
 
 def test_a_stop_waits_for_the_acknowledgement_of_a_request_under_way() -> None:
-    async def story(port: int) -> None:
-        producer.asked.clear()
-        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
-        answer = asyncio.create_task(exchange(port, request))
-        await producer.asked.wait()
-        os.kill(os.getpid(), signal.SIGTERM)
-        while True:  # until it takes no more connections
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                break
-            writer.close()
-        assert not answer.done()
-        producer.acknowledge.set()
-        assert (await answer).startswith(b"HTTP/1.1 200")
-
     async def run() -> None:
-        nonlocal producer
         producer = SlowProducer()
-        await served(producer, story)
 
-    producer: SlowProducer
+        async def story(port: int) -> None:
+            request = HEAD + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+            answer = asyncio.create_task(exchange(port, request))
+            await producer.asked.wait()
+            os.kill(os.getpid(), signal.SIGTERM)
+            while True:  # until it takes no more connections
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except ConnectionRefusedError:
+                    break
+                writer.close()
+            assert not answer.done()
+            producer.acknowledge.set()
+            assert (await answer).startswith(b"HTTP/1.1 200")
+
+        await served(producer, story)
+        assert len(producer.records) == 1
+
     asyncio.run(run())
-    assert len(producer.records) == 1
 
 
 @pytest.mark.parametrize(
