@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 MAX_CHARS = 600
 
-_CLASS = re.compile(r"^(?:Caused by: )?(?P<name>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*): ?(?P<message>.*)$")
+_CLASS = re.compile(r"^(?:Caused by: )?(?P<name>(?:[a-z_][\w$]*\.)+[A-Z][\w$]*)(?:: ?(?P<message>.*))?$")
 _FRAME = re.compile(r"^\s+(at |\.\.\. \d+ (more|common frames))|^\s*Suppressed: ")
 _PLACE = re.compile(r"(?:[Ff]rom |[Aa]t )line (?P<line>\d+), column (?P<column>\d+)")
 # What surrounds the cause without adding to it.
 _WRAPPING = re.compile(r"^(SQL validation failed\.|SQL parse failed\.|Failed to execute sql|org\.apache\.flink\.)")
+_ENCOUNTERED = re.compile(r'Encountered "(?P<word>[^"]*)" at line \d+, column \d+\.')
 _NOISE = re.compile(r"^(?:(?:From|At) line \d+, column \d+(?: to line \d+, column \d+)?: )")
 
 
@@ -32,13 +33,24 @@ def describe_failure(trace: str) -> Failure:
     """The innermost cause that has words, and the place in the SQL when any cause names one."""
     causes = _causes(trace)
     worded = [text for _, text in causes if text and not _WRAPPING.match(text)]
-    message = worded[-1] if worded else (causes[-1][0].rsplit(".", 1)[-1] if causes else trace.strip())
+    message = worded[-1] if worded else (causes[-1][0].rsplit(".", 1)[-1] if causes else "")
     place = next((match for _, text in reversed(causes) if (match := _PLACE.search(text))), None)
     return Failure(
-        _shortened(_NOISE.sub("", message)),
+        _shortened(_quoting_hint(_NOISE.sub("", message))) or "Flink gave no reason",
         int(place["line"]) if place else None,
         int(place["column"]) if place else None,
     )
+
+
+def _quoting_hint(message: str) -> str:
+    """For a word where the parser wants none of that kind: what to do, in place of all it would have taken."""
+    match = _ENCOUNTERED.match(message)
+    if match is None:
+        return message
+    word = match["word"]
+    if not word.replace("_", "").isalnum():
+        return match[0]
+    return f"{match[0]}\nIf `{word}` is meant as a name, write it in backticks: it is a word of Flink's SQL."
 
 
 def _causes(trace: str) -> list[tuple[str, str]]:
@@ -49,7 +61,7 @@ def _causes(trace: str) -> list[tuple[str, str]]:
         if _FRAME.match(line):
             open_message = False
         elif (match := _CLASS.match(line)) and (line.startswith("Caused by: ") or not causes):
-            causes.append((match["name"], [match["message"]]))
+            causes.append((match["name"], [match["message"] or ""]))
             open_message = True
         elif line.startswith("Caused by: "):
             causes.append((line.removeprefix("Caused by: "), [""]))

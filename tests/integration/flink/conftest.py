@@ -76,9 +76,7 @@ class Stream:
         command += ["--jobmanager", self.rest.removeprefix("http://"), *options]
         for jar in self.jars:
             command += ["--jar", str(jar)]
-        done = subprocess.run(
-            command, env=self.environ, capture_output=True, text=True, timeout=180, check=False
-        )
+        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=180, check=False)
         outcomes = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(outcomes) == len(documents), done.stderr
         assert done.returncode == (1 if any("error" in outcome for outcome in outcomes) else 0)

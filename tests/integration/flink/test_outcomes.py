@@ -117,9 +117,7 @@ def test_outcomes_are_the_same_on_several_instances(stream: Any, parallelism: in
         stream.topic(name)
     document = stream.document(
         "page-views",
-        lambda text: text.replace('"parallelism": 1', f'"parallelism": {parallelism}').replace(
-            "30000 ms", "500 ms"
-        ),
+        lambda text: text.replace('"parallelism": 1', f'"parallelism": {parallelism}').replace("30000 ms", "500 ms"),
     )
     (job,) = stream.start(document)
     for partition in (0, 1):  # each event is there twice, once per partition
