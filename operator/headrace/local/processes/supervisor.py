@@ -142,10 +142,8 @@ class Supervisor:
             rank = min(running.service.stop_rank for running in self.running.values())
             names = [name for name, running in self.running.items() if running.service.stop_rank == rank]
             await asyncio.gather(*(self.stop(name) for name in names))
-        if self.failed.done():
-            self.failed.exception()  # seen
-        else:
-            self.failed.cancel()
+        if not self.failed.cancel() and not self.failed.cancelled():
+            self.failed.exception()  # marks it as seen
 
     async def _live(self, running: Running) -> None:
         """Lives of one service, one after the other. Ends by cancellation or with PartError."""
