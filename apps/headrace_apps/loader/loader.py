@@ -1,7 +1,7 @@
 """The loader's flow, from topic to table; everything it does is named here.
 
-    source.collect → builder.build → dead letters written → sink.load (rows and offsets in one transaction)
-                   → counted → source.advance
+    source.poll … take → builder.build → dead letters written → sink.load (rows and offsets in one transaction)
+                       → counted → source.advance
 
 What may go wrong, and where it ends: an outage waits (`patience`); a row the table refuses is found and dead-lettered
 (`poison`); a fence that does not hold means somebody else loaded the batch, and the positions are read again.
@@ -60,7 +60,7 @@ class Loader:
         self._stop = stop
         self._clock = clock
         self._patience = Patience(stop, self._before_retry)
-        self._source = Source(document, self._find_positions, stop)
+        self._source = Source(document, self._find_positions)
         self._lag = LagWatch(document, self._source, metrics)
         self._last_load = clock()
 
@@ -75,18 +75,25 @@ class Loader:
             self._patience.call("reach Snowflake", self._prepare)
             self._source.open()
             while not self._stop.is_set():
-                records, spans = self._source.collect()
-                self._readiness.joined = self._readiness.joined or bool(self._source.assigned)
-                if records or (spans and self._clock() - self._last_load > MARKERS_ONLY_SECONDS):
-                    started = time.monotonic()
-                    self._settle(self._builder.build(records, spans, int(self._clock() * 1000)), started)
+                self._source.poll()
+                self._readiness.joined = self._source.joined
                 self._lag.update()
+                long_idle = self._clock() - self._last_load > MARKERS_ONLY_SECONDS
+                if self._source.due or (self._source.empty_handed and long_idle):
+                    self._load_batch()
+            self._load_batch()
         except WAITED_FOR as error:
             # Only the stop signal ends the waiting. Nothing of the batch is stored, so nothing of it is lost.
             log.warning("stopped while waiting; the batch in hand will be read again: %s", error)
         finally:
             self._source.close()
             self._sink.disconnect()
+
+    def _load_batch(self) -> None:
+        started = time.monotonic()
+        records, spans = self._source.take()
+        if spans:
+            self._settle(self._builder.build(records, spans, int(self._clock() * 1000)), started)
 
     def _settle(self, batch: Batch, started: float) -> None:
         """One batch to its end: loaded, or left to whoever loaded it already."""

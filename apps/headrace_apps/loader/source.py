@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from threading import Event
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -20,6 +19,7 @@ from headrace_apps.loader.statements import Span
 
 TICK_SECONDS = 0.2
 """How long the stop signal may go unseen while no record comes."""
+RECORDS_PER_TICK = 10_000
 BROKER_SECONDS = 10
 
 _LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
@@ -51,20 +51,20 @@ def consumer_config(document: LoaderDocument) -> dict[str, object]:
 
 
 class Source:
-    """Not for several threads. `positions` gives the next offset of each of these partitions; what it raises, and
-    only that, comes out of `collect`."""
+    """Not for several threads. `positions` gives the next offset of each of these partitions; what it raises comes
+    out of `poll` and `rewind`."""
 
-    def __init__(
-        self, document: LoaderDocument, positions: Callable[[Sequence[int]], Mapping[int, int]], stop: Event
-    ) -> None:
+    def __init__(self, document: LoaderDocument, positions: Callable[[Sequence[int]], Mapping[int, int]]) -> None:
         self._topic = document.topic.kafka_topic
         self._batch = document.batch
         self._positions = positions
-        self._stop = stop
         self._waiting = False
         self._stored: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._in_hand: list[Record] = []
+        self._due_at = 0.0
+        self.joined = False
+        """The group has told which partitions are ours, be it none."""
         self._consumer = Consumer({**consumer_config(document), "error_cb": self._on_error})
 
     def open(self) -> None:
@@ -80,25 +80,29 @@ class Source:
     def assigned(self) -> Sequence[int]:
         return sorted(self._stored)
 
-    def collect(self) -> tuple[Sequence[Record], Mapping[int, Span]]:
-        """The next batch: full, or `batch.max_ms` after its first record, or cut short by the stop signal.
-
-        Also returns spans for partitions where there are only markers to step over. After it, `advance` or `rewind`.
-        Raises SourceError, PositionLostError.
-        """
-        deadline: float | None = None
-        while not self._stop.is_set():
-            now = time.monotonic()
-            if deadline is None and self._in_hand:
-                deadline = now + self._batch.max_ms / 1000
-            room = self._batch.max_rows - len(self._in_hand)
-            left = TICK_SECONDS if deadline is None else deadline - now
-            if room <= 0 or left <= 0:
-                break
-            for message in self._consumer.consume(min(room, 10_000), min(left, TICK_SECONDS)):
+    def poll(self) -> None:
+        """Take what has come; waits for it no longer than a tick. Raises SourceError, PositionLostError."""
+        left = TICK_SECONDS
+        if self._in_hand:
+            left = max(min(left, self._due_at - time.monotonic()), 0.0)
+        room = self._batch.max_rows - len(self._in_hand)
+        if room > 0:
+            for message in self._consumer.consume(min(room, RECORDS_PER_TICK), left):
                 self._take(message)
-            if deadline is None and not self._in_hand:
-                break
+
+    @property
+    def empty_handed(self) -> bool:
+        return not self._in_hand
+
+    @property
+    def due(self) -> bool:
+        """The batch in hand is full, or its first record has waited for `batch.max_ms`."""
+        in_hand = len(self._in_hand)
+        return in_hand > 0 and (in_hand >= self._batch.max_rows or time.monotonic() >= self._due_at)
+
+    def take(self) -> tuple[Sequence[Record], Mapping[int, Span]]:
+        """The batch in hand, and each partition's part of it: transaction markers beyond its records included, so
+        there may be spans without a record. After it, `advance` or `rewind`."""
         records, self._in_hand = self._in_hand, []
         return records, self.spans()
 
@@ -160,6 +164,8 @@ class Source:
         headers = message.headers()
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
         timestamp = message.timestamp()[1]
+        if not self._in_hand:
+            self._due_at = time.monotonic() + self._batch.max_ms / 1000
         self._in_hand.append(Record(partition, offset, message.key(), message.value(), pairs, timestamp))
 
     def _refuse(self, error: KafkaError) -> None:
@@ -174,6 +180,7 @@ class Source:
             raise SourceError(f"the Kafka client gave up: {error.str()}")
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.joined = True
         numbers = [partition.partition for partition in partitions]
         found = self._positions(numbers) if numbers else {}
         for partition, offset in found.items():

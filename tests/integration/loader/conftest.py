@@ -18,10 +18,11 @@ import pytest
 # Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
 sys.path.append(str(Path(__file__).parents[3]))
 
+from tests.integration.loader.loader_harness import LoaderRun, StandInServer, Topic, Warehouse, create_topic
+
 from headrace.core.documents import SnowflakeConnection
 from headrace.local import environments
 from headrace.local.background import Background
-from tests.integration.loader.loader_harness import LoaderRun, StandInServer, Topic, Warehouse, create_topic
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from typing import Any
 
 import snowflake.connector
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 import headrace_apps.snowflake_stand_in
 from headrace.core.columns import BIGINT, STRING, TIMESTAMP, Column
@@ -81,9 +82,7 @@ class Process:
 
     def start(self) -> None:
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command, stdout=output, stderr=output, preexec_fn=die_with_parent
-            )
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output, preexec_fn=die_with_parent)  # noqa: PLW1509 - one system call
 
     @property
     def log(self) -> str:
@@ -225,9 +224,7 @@ class Topic:
             "kafka": {"bootstrap.servers": self.bootstrap},
             "group_id": f"{self.prefix}events",
             "dead_letter_topic": self.dead_letter_topic,
-            "topic": LoaderTopic(
-                name="events", kafka_topic=self.name, compacted=self.compacted, key_fields=("user",)
-            ),
+            "topic": LoaderTopic(name="events", kafka_topic=self.name, compacted=self.compacted, key_fields=("user",)),
             "table": Table(database=warehouse.database, schema_=warehouse.schema, name=table),
             "columns": columns,
             "fields": fields,
@@ -324,7 +321,7 @@ class LoaderRun(Process):
 
 def _status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http URLs
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

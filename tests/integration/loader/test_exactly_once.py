@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-
 from tests.integration.loader.loader_harness import LoaderRun, Topic, Warehouse, event, eventually, repeated
 
 pytestmark = pytest.mark.integration
@@ -21,11 +20,8 @@ def _json(number: int) -> bytes:
     return json.dumps(event(number, user=f"u{number % 5}")).encode()
 
 
-def _until(condition: Callable[[], bool], seconds: float) -> None:
-    """Waits for the condition, but no longer than so many seconds."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while time.monotonic() < deadline and not condition():
-        pause.wait(0.02)
+def _more_than(warehouse: Warehouse, already: int) -> bool:
+    return warehouse.count("KILLED") > already
 
 
 def test_rows_arrive_with_where_they_came_from(topic: Topic, warehouse: Warehouse, start_loader: Start) -> None:
@@ -71,7 +67,7 @@ def test_records_read_again_change_nothing(compacted: Topic, warehouse: Warehous
     loader.wait_read(3)
     loader.terminate()
     offsets = warehouse.name("_HEADRACE_OFFSETS")
-    warehouse.run(f"UPDATE {offsets} SET \"NEXT_OFFSET\" = 0 WHERE \"TOPIC\" = '{compacted.name}'")
+    warehouse.run(f'UPDATE {offsets} SET "NEXT_OFFSET" = 0 WHERE "TOPIC" = \'{compacted.name}\'')
     loader.start()
     assert loader.wait_read(3)["duplicate"] == 3
     assert warehouse.rows("AGAIN", '"USER", N', 'ORDER BY "USER"') == [("a", 2), ("b", 3)]
@@ -101,16 +97,16 @@ def test_a_loader_killed_at_random_moments_loses_and_repeats_nothing(
 ) -> None:
     rng = random.Random(20261122)
     sent = 0
-    loader = start_loader(topic.document(warehouse, "KILLED", batch={"max_rows": 40, "max_ms": 50}))
-    for _ in range(12):
-        for _ in range(rng.randint(50, 200)):
-            topic.send_bytes(f"u{sent % 5}", b"not json" if rng.random() < 0.02 else _json(sent), flush=False)
+    # Small batches, so that a kill meets every moment of one.
+    loader = start_loader(topic.document(warehouse, "KILLED", batch={"max_rows": 25, "max_ms": 50}))
+    for _ in range(5):
+        for _ in range(400):
+            topic.send_bytes(f"u{sent % 5}", b"not json" if rng.random() < 0.05 else _json(sent), flush=False)
             sent += 1
         topic.send_bytes("u0", b"not json")
         already = warehouse.count("KILLED")
-        # Killed while it works: after it has loaded something more, or a moment after it came up.
-        limit = rng.random() * 3
-        _until(lambda already=already: warehouse.count("KILLED") > already + 20, limit)
+        eventually("the loader gets on", partial(_more_than, warehouse, already))
+        threading.Event().wait(rng.random() * 0.5)  # not for anything to happen: the moment of the kill
         loader.kill()
         loader.start()
     expected = {(m.partition(), m.offset()): m.value() for m in topic.records()}

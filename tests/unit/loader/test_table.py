@@ -1,0 +1,225 @@
+"""The SQL, the order it runs in, the table's evolution, and the positions that are not guessed around."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.connector.errors import DatabaseError, OperationalError, ProgrammingError
+
+from headrace.core.columns import STRING, Column, Kind
+from headrace.core.documents import (
+    Identity,
+    LoaderDocument,
+    LoaderTopic,
+    SnowflakeConnection,
+    Table,
+    TableColumn,
+)
+from headrace_apps.loader import session as session_module
+from headrace_apps.loader.batches import Batch
+from headrace_apps.loader.evolution import TableMismatchError, diff_table
+from headrace_apps.loader.layout import MAPPINGS, plan_layout
+from headrace_apps.loader.layout import TableColumn as Placed
+from headrace_apps.loader.positions import Bounds, PositionLostError, plan_positions
+from headrace_apps.loader.session import (
+    DataRefusedError,
+    NotAllowedError,
+    OutageError,
+    Result,
+    connect_arguments,
+)
+from headrace_apps.loader.sink import FencedError, Loaded, SnowflakeSink, StoredPosition
+from headrace_apps.loader.statements import Span, Statements, identifier, literal
+
+
+def document(compacted: bool = False) -> LoaderDocument:
+    return LoaderDocument(
+        pipeline="p",
+        sink="s",
+        kafka={},
+        group_id="p.s",
+        dead_letter_topic="p.dead-letters",
+        topic=LoaderTopic(name="t", kafka_topic="p.t", compacted=compacted, key_fields=("id",)),
+        table=Table(database="DB", schema_="RAW", name="T"),
+        columns=(TableColumn(name="ID", field="id", type=STRING),),
+        fields=(Column(name="id", type=STRING, required=True),),
+        id=None if compacted else Identity(field="id", window_ms=60_000),
+        snowflake=SnowflakeConnection(account="a", user="u"),
+    )
+
+
+class Script:
+    """A session that notes every statement, and answers those that start with a given text."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.statements: list[str] = []
+        self.answers = {"UPDATE": Result([], 1), **answers}
+
+    def execute(self, sql: str) -> Result:
+        self.statements.append(sql)
+        answer = self.answers.get(sql.split(" ", 1)[0], Result([], 0))
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Result)
+        return answer
+
+    def close(self) -> None:
+        self.statements.append("(closed)")
+
+    @property
+    def verbs(self) -> list[str]:
+        return [statement.split(" ", 1)[0] for statement in self.statements]
+
+
+def sink_over(script: Script, doc: LoaderDocument) -> SnowflakeSink:
+    sink = SnowflakeSink(doc, plan_layout(doc), lambda: script, uuid.uuid4)
+    sink.prepare()
+    script.statements.clear()
+    return sink
+
+
+def batch() -> Batch:
+    row = ("a", "p.t", 0, 3, 5, 9, 0, 1, False)
+    return Batch({0: Span(3, 4)}, 1, [row], [], [])
+
+
+def test_identifiers_and_literals_are_quoted() -> None:
+    assert identifier('a"b') == '"a""b"'
+    assert literal("it's a \\ here") == "'it''s a \\\\ here'"
+
+
+def test_the_fence_advances_each_partition_only_from_where_the_batch_starts() -> None:
+    doc = document()
+    sql = Statements(doc.table, plan_layout(doc), "p.s", "p.t", "S")
+    assert sql.fence({1: Span(5, 9), 0: Span(2, 4)}) == (
+        'UPDATE "DB"."RAW"."_HEADRACE_OFFSETS" SET "NEXT_OFFSET" = CASE "PARTITION" WHEN 0 THEN 4 WHEN 1 THEN 9 END, '
+        '"UPDATED_AT" = SYSDATE() WHERE "SINK" = \'p.s\' AND "TOPIC" = \'p.t\' AND '
+        '(("PARTITION" = 0 AND "NEXT_OFFSET" = 2) OR ("PARTITION" = 1 AND "NEXT_OFFSET" = 5))'
+    )
+
+
+def test_a_load_is_one_transaction_without_ddl() -> None:
+    script = Script(INSERT=Result([], 1))
+    assert sink_over(script, document()).load(batch()) == Loaded(1, 0)
+    assert script.verbs == ["PUT", "BEGIN", "UPDATE", "COPY", "SELECT", "INSERT", "DELETE", "COMMIT", "REMOVE"]
+
+
+def test_a_load_of_a_compacted_topic_merges() -> None:
+    script = Script(SELECT=Result([(0,)], 1))
+    sink_over(script, document(compacted=True)).load(batch())
+    assert script.verbs == ["PUT", "BEGIN", "UPDATE", "COPY", "SELECT", "SELECT", "MERGE", "DELETE", "COMMIT", "REMOVE"]
+
+
+def test_a_fence_that_does_not_hold_rolls_back_before_any_work() -> None:
+    script = Script(UPDATE=Result([], 0))
+    with pytest.raises(FencedError):
+        sink_over(script, document()).load(batch())
+    assert script.verbs == ["PUT", "BEGIN", "UPDATE", "ROLLBACK", "REMOVE"]
+
+
+@pytest.mark.parametrize("error", [OutageError("gone"), DataRefusedError("too long")])
+@pytest.mark.parametrize("verb", ["COPY", "INSERT", "DELETE"])
+def test_whatever_fails_is_rolled_back(verb: str, error: Exception) -> None:
+    script = Script(**{verb: error})
+    with pytest.raises(type(error)):
+        sink_over(script, document()).load(batch())
+    assert "ROLLBACK" in script.verbs
+    assert "COMMIT" not in script.verbs
+
+
+def test_a_commit_whose_answer_was_lost_is_not_made_twice() -> None:
+    script = Script(INSERT=Result([], 1), COMMIT=OutageError("no answer"))
+    sink = sink_over(script, document())
+    with pytest.raises(OutageError):
+        sink.load(batch())
+    sink.disconnect()
+    script.answers["SELECT"] = Result([(0, 4, "id", 0)], 1)
+    sink.prepare()
+    script.statements.clear()
+    assert sink.load(batch()) == Loaded(1, 0)
+    assert script.verbs == ["SELECT"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "existing"),
+    [
+        (Kind.STRING, "VARCHAR(16777216)"), (Kind.STRING, "TEXT"), (Kind.BIGINT, "NUMBER(38,0)"),
+        (Kind.BIGINT, "NUMBER(5,0)"), (Kind.DOUBLE, "FLOAT"), (Kind.TIMESTAMP, "TIMESTAMP_NTZ(9)"),
+        (Kind.DATE, "DATE"), (Kind.JSON, "VARIANT"), (Kind.BOOLEAN, "BOOLEAN"),
+    ],
+)  # fmt: skip
+def test_a_column_of_the_same_family_stays_as_it_is(kind: Kind, existing: str) -> None:
+    column = Placed("C", MAPPINGS[kind])
+    assert diff_table("T", [column, Placed("NEW", MAPPINGS[kind])], {"C": existing, "OTHER": "BINARY(8)"}) == [
+        Placed("NEW", MAPPINGS[kind])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "existing"),
+    [
+        (Kind.STRING, "NUMBER(38,0)"), (Kind.BIGINT, "VARCHAR(10)"), (Kind.TIMESTAMP, "TIMESTAMP_LTZ(9)"),
+        (Kind.TIMESTAMP, "TIMESTAMP_NTZ(0)"), (Kind.JSON, "VARCHAR(16777216)"),
+    ],
+)  # fmt: skip
+def test_a_column_that_cannot_hold_its_values_is_named(kind: Kind, existing: str) -> None:
+    with pytest.raises(TableMismatchError, match=rf"table T: column C is {existing.split('(', maxsplit=1)[0]}"):
+        diff_table("T", [Placed("C", MAPPINGS[kind])], {"C": existing})
+
+
+def stored(offset: int, topic_id: str = "id") -> StoredPosition:
+    return StoredPosition(offset, topic_id, 0)
+
+
+def test_positions_come_from_the_table_and_new_partitions_start_at_their_first_record() -> None:
+    bounds = {0: Bounds(0, 9), 1: Bounds(4, 9), 2: Bounds(3, 9)}
+    assert plan_positions("t", "id", bounds, {0: stored(9), 2: stored(3)}, "rows") == ({0: 9, 1: 4, 2: 3}, {1: 4})
+
+
+@pytest.mark.parametrize(
+    ("position", "says"),
+    [
+        (stored(5, "other"), "was deleted and created again"),
+        (stored(10), "ends at offset 9, but 10 would be next"),
+        (stored(1), "offsets 1 to 1 were deleted by retention before they were loaded"),
+    ],
+)
+def test_a_position_that_the_topic_no_longer_has_is_not_guessed_around(position: StoredPosition, says: str) -> None:
+    with pytest.raises(PositionLostError, match=says):
+        plan_positions("t", "id", {0: Bounds(2, 9)}, {0: position}, "the rows")
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (ProgrammingError(msg="too long", errno=100078, sqlstate="22000"), DataRefusedError),
+        (
+            ProgrammingError(msg="NULL result in a non-nullable column", errno=100072, sqlstate="22000"),
+            DataRefusedError,
+        ),
+        (ProgrammingError(msg="locked", errno=625, sqlstate="57014"), OutageError),
+        (ProgrammingError(msg="no such table", errno=2003, sqlstate="42S02"), OutageError),
+        (ProgrammingError(msg="insufficient privileges", errno=3001, sqlstate="42501"), NotAllowedError),
+        (OperationalError(msg="no route"), OutageError),
+        (DatabaseError(msg="Incorrect username or password was specified.", errno=250001), NotAllowedError),
+    ],
+)
+def test_errors_of_the_connector_are_told_apart(error: Any, ours: type[Exception]) -> None:
+    assert type(session_module._translate(error, "load")) is ours
+
+
+def test_secrets_come_from_files_and_the_stand_in_needs_none(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+    real = SnowflakeConnection(account="a", user="u", warehouse="W", password_file=str(secret))
+    arguments = connect_arguments(real, "DB", "p.s")
+    assert arguments["password"] == "s3cret"
+    assert arguments["warehouse"] == "W"
+    assert "proxy" not in arguments
+    with pytest.raises(NotAllowedError, match="cannot read Snowflake's password file"):
+        connect_arguments(real.model_copy(update={"password_file": str(tmp_path / "none")}), "DB", "p.s")
+    stand_in = SnowflakeConnection(account="a", user="u", host="127.0.0.1", port=1, protocol="http")
+    assert connect_arguments(stand_in, "DB", "p.s")["proxy"] == ""
