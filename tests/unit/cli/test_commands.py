@@ -1,0 +1,141 @@
+"""The commands: exit codes, and what goes where."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jwt
+import pytest
+from typer.testing import CliRunner, Result
+
+from headrace.cli.main import app
+from headrace.local.state import Records
+
+SAMPLE = Path(__file__).parents[3] / "manifests" / "samples" / "clickstream" / "pipeline.yaml"
+
+
+def headrace(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        SAMPLE.read_text().replace("inputs: [clicks]", "inputs: [cliks]", 1).replace("kind: Stre", "kind: Stre")
+    )
+    return file
+
+
+def test_a_valid_manifest_is_0(tmp_path: Path) -> None:
+    result = headrace("validate", "-f", SAMPLE)
+    assert (result.exit_code, result.output) == (0, "clickstream: valid\n")
+
+
+def test_a_wrong_manifest_is_1_with_file_line_field_and_hint(wrong: Path) -> None:
+    result = headrace("validate", "-f", wrong)
+    assert result.exit_code == 1
+    line = next(n for n, text in enumerate(wrong.read_text().splitlines(), 1) if "[cliks]" in text)
+    assert f"{wrong}:{line}:" in result.stderr
+    assert "spec.jobs[0].inputs[0]" in result.stderr
+    assert "did you mean 'clicks'?" in result.stderr
+
+
+def test_a_manifest_that_is_not_there_is_2(tmp_path: Path) -> None:
+    result = headrace("validate", "-f", tmp_path / "none.yaml")
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
+
+
+def test_a_manifest_that_is_no_text_is_1(tmp_path: Path) -> None:
+    file = tmp_path / "noise.yaml"
+    file.write_bytes(bytes(range(256)))
+    assert headrace("validate", "-f", file).exit_code == 1
+
+
+def test_a_name_in_two_files_is_a_problem(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(SAMPLE.read_text())
+    result = headrace("validate", "-f", SAMPLE, "-f", copy)
+    assert result.exit_code == 1
+    assert "is declared in another file, too" in result.stderr
+
+
+def test_a_plan_without_a_run_shows_that_everything_would_be_made_and_makes_nothing(tmp_path: Path) -> None:
+    result = headrace("plan", "-f", SAMPLE, "--state", tmp_path / "state")
+    assert result.exit_code == 0
+    assert "+ topic/clickstream.clicks" in result.output
+    assert "topic/clickstream.dead-letters" in result.output
+    assert not (tmp_path / "state").exists()
+
+
+def test_up_with_a_wrong_manifest_starts_nothing(tmp_path: Path, wrong: Path) -> None:
+    assert headrace("up", "-f", wrong, "--state", tmp_path / "state").exit_code == 1
+    assert not (tmp_path / "state").exists()
+
+
+def test_up_without_a_manifest_is_wrong_usage(tmp_path: Path) -> None:
+    assert headrace("up", "--state", tmp_path / "state").exit_code == 2
+
+
+def test_status_without_a_run_is_1(tmp_path: Path) -> None:
+    result = headrace("status", "--state", tmp_path, "--json")
+    assert (result.exit_code, json.loads(result.output)) == (1, {"running": False})
+
+
+def test_down_without_a_run_is_0(tmp_path: Path) -> None:
+    assert headrace("down", "--state", tmp_path).exit_code == 0
+
+
+def test_a_token_is_all_that_is_printed(tmp_path: Path) -> None:
+    result = headrace("token", "--state", tmp_path, "--scope", "shop.orders:write", "--ttl", "1h30m")
+    claims = jwt.decode(result.output.strip(), options={"verify_signature": False})
+    assert claims["scope"] == "shop.orders:write"
+    assert claims["exp"] - claims["iat"] == 5400
+
+
+def test_a_topic_belongs_to_the_states_only_pipeline(tmp_path: Path) -> None:
+    records = Records.read(tmp_path)
+    records.pipelines = ["shop"]
+    records.save(tmp_path)
+    result = headrace("token", "--state", tmp_path, "--topic", "orders", "--topic", "web.clicks", "--write", "--read")
+    claims = jwt.decode(result.output.strip(), options={"verify_signature": False})
+    assert claims["scope"] == "shop.orders:write shop.orders:read web.clicks:write web.clicks:read"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--topic", "orders", "--write"], ["--topic", "a.b"], [], ["--scope", "a", "--ttl", "soon"]]
+)
+def test_a_token_that_says_too_little_is_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
+    assert headrace("token", "--state", tmp_path, *arguments).exit_code == 2
+
+
+def test_logs_are_printed_with_the_name_of_their_part(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "kafka.log").write_text("one\ntwo\n")
+    (tmp_path / "logs" / "gateway-shop.log").write_text("served\n")
+    assert headrace("logs", "kafka", "-n", "1", "--state", tmp_path).output == "kafka │ two\n"
+    assert "gateway-shop │ served" in headrace("logs", "gateway", "--state", tmp_path).output
+    nothing = headrace("logs", "flink", "--state", tmp_path)
+    assert nothing.exit_code == 2
+    assert "there are: gateway-shop, kafka" in nothing.stderr
+
+
+def test_a_part_that_cannot_be_had_is_3_without_a_trace(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("a file where a folder should be")
+    command = [sys.executable, "-m", "headrace.cli.main", "up", "-f", str(SAMPLE), "--state", str(tmp_path / "state")]
+    environ = {
+        **os.environ,
+        "HEADRACE_JAVA": str(tmp_path),
+        "HEADRACE_CACHE": str(tmp_path / "empty"),
+        "HEADRACE_MAVEN_MIRROR": "http://127.0.0.1:1/",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "cannot reach http://127.0.0.1:1/" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
