@@ -81,14 +81,10 @@ def _compile(root: Path, classpath: Sequence[Path], classes: Path, *, ecj: Path,
             raise BuildError(f"{path} is not there")
     sources = sorted(str(path) for path in (root / "java").rglob("*.java"))
     arguments = ["--release", RELEASE, "-nowarn", "-proc:none", "-encoding", "UTF-8", "-d", str(classes)]
+    compiler = [java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(ecj)]
+    command = [*compiler, *arguments, "-cp", os.pathsep.join(map(str, classpath)), *sources]
     try:
-        done = subprocess.run(
-            [java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(ecj)]
-            + [*arguments, "-cp", os.pathsep.join(map(str, classpath)), *sources],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as e:
         raise BuildError(f"{java} does not start: {e}") from e
     if done.returncode != 0:

@@ -100,7 +100,7 @@ def _each(statements: Sequence[str], run: Callable[[str], object]) -> None:
 @contextmanager
 def _worded(statement: str | None) -> Iterator[None]:
     """Turn PyFlink's Java exceptions into a SubmissionError."""
-    from py4j.protocol import Py4JError  # comes with PyFlink
+    from py4j.protocol import Py4JError  # type: ignore[import-not-found,unused-ignore]  # comes with PyFlink
     from pyflink.util.exceptions import JavaException
 
     try:

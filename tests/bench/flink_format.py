@@ -168,15 +168,23 @@ def measure(given: argparse.Namespace, services: Background, folder: Path) -> No
     java = find_java(17, "Flink").binary
     environ = {**os.environ, **cluster.environ, "PYTHONPATH": str(environments.flink_jobs_folder())}
     environ |= {"JAVA_HOME": str(java.parent.parent), "FLINK_LOG_DIR": str(folder)}
-    build = [python, "-m", "headrace_flink.build", "--ecj", ecj, "--classpath-jar", connector]
-    build += ["--java", java, "--out", folder / "jars"]
+    build = [str(python), "-m", "headrace_flink.build", "--ecj", str(ecj), "--classpath-jar", str(connector)]
+    build += ["--java", str(java), "--out", str(folder / "jars")]
     jar = subprocess.run(build, env=environ, check=True, capture_output=True, text=True).stdout.strip()
 
     def submit(text: str) -> dict[str, Any]:
         path = folder / "bench.json"
         path.write_text(text)
-        command = [python, "-m", "headrace_flink", "run", path, "--jobmanager", cluster.rest.removeprefix("http://")]
-        command += ["--jar", jar, "--jar", connector]
+        command = [
+            str(python),
+            "-m",
+            "headrace_flink",
+            "run",
+            str(path),
+            "--jobmanager",
+            cluster.rest.removeprefix("http://"),
+        ]
+        command += ["--jar", jar, "--jar", str(connector)]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         answer: dict[str, Any] = json.loads(done.stdout)
         if "error" in answer:

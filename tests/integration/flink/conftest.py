@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Stream:
         assert all("jobId" in outcome for outcome in outcomes), outcomes
         ids = [outcome["jobId"] for outcome in outcomes]
         for job in ids:
-            until(f"job {job} runs", lambda job=job: self.is_running(job))
+            until(f"job {job} runs", partial(self.is_running, job))
         return ids
 
     def get(self, path: str) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Stream:
         producer = Producer(
             {"bootstrap.servers": self.kafka, "acks": "all", "partitioner": "murmur2_random", "linger.ms": 5}
         )
-        where = {} if partition is None else {"partition": partition}
+        where: dict[str, Any] = {} if partition is None else {"partition": partition}
         topic = self.topic(name)
         for key, value in records:
             producer.produce(topic, value, key, headers=[("headrace.accepted", b"1")], **where)
@@ -152,7 +153,7 @@ class Stream:
             if message is None:
                 continue
             if message.error():
-                ended.add(message.partition())
+                ended.add(message.partition() or 0)
             else:
                 found.append(message)
         consumer.close()
@@ -214,7 +215,7 @@ def job_jars(services: Background, flink_python: Path) -> list[Path]:
 
 
 @pytest.fixture
-def stream(
+def stream(  # noqa: PLR0917 - fixtures are named, not positional
     kafka: str, flink_cluster: Any, job_jars: list[Path], services: Background, topic_prefix: str, tmp_path: Path
 ) -> Iterator[Stream]:
     environ = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from headrace_flink.document import DocumentError, parse_document, read_document
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "flink"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from headrace_flink.build import BuildError, build_jar, digest, sources_root
 from headrace_flink.document import JobDocument
 from headrace_flink.submit import Cluster, settings_of
