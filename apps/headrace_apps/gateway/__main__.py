@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -54,9 +56,15 @@ def main(arguments: Sequence[str]) -> int:
         return CANNOT_START
 
     parts: list[Gateway] = []
+    lost: list[bool] = []
+
+    def stop_for_good() -> None:
+        # Whoever supervises this process starts a new one, with a new producer.
+        lost.append(True)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     async def build() -> Gateway:
-        parts.append(kafka_gateway(document, verifier, time.time, limits=limits))
+        parts.append(kafka_gateway(document, verifier, time.time, limits=limits, on_fatal=stop_for_good))
         return parts[0]
 
     server = GatewayServer(
@@ -68,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         server.run()
     except SystemExit as exc:  # uvicorn's way to say that the port is taken or the start failed; it logged why
         return CANNOT_START if exc.code else 0
-    return 0
+    return CANNOT_START if lost else 0
 
 
 if __name__ == "__main__":

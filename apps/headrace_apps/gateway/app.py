@@ -95,13 +95,17 @@ def kafka_gateway(
     *,
     limits: Limits,
     producer: EventProducer | None = None,
+    on_fatal: Callable[[], None] = lambda: None,
     new_store: Callable[[str], ViewStore] = lambda _: MemoryViewStore(),
 ) -> Gateway:
-    """A gateway on the document's broker, with another producer if one is given. Needs a running loop."""
+    """A gateway on the document's broker, with another producer if one is given. Needs a running loop.
+
+    `on_fatal` is called from another thread when the producer can never store again.
+    """
     admin = AdminClient(connection_config(document.kafka))
     return Gateway(
         document,
-        producer or KafkaEventProducer(document.kafka, delivery_timeout=limits.delivery_timeout),
+        producer or KafkaEventProducer(document.kafka, delivery_timeout=limits.delivery_timeout, on_fatal=on_fatal),
         verifier,
         clock,
         admin=admin,
@@ -125,7 +129,14 @@ def create_app(document: GatewayDocument, build: Callable[[], Awaitable[Gateway]
         await gateway.close()
 
     # Swagger UI comes from a CDN in FastAPI; nothing here may be fetched from outside, so /docs is off.
-    app = FastAPI(title="Headrace gateway", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Headrace gateway",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        # Off: it looks for exporters on every request, and could be told by the environment to send somewhere.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     problems.install(app)
     schema: dict[str, Any] = openapi_of(document)
     app.openapi = lambda: schema  # type: ignore[method-assign]

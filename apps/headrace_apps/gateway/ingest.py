@@ -21,7 +21,7 @@ from headrace.core.dead_letter import STAGE_GATEWAY, Origin, envelope_headers
 from headrace.core.documents import GatewayDocument, GatewayTopic
 from headrace_apps.gateway.bodies import MemoryBudget, at_capacity, decode_body, read_body, split_events
 from headrace_apps.gateway.limits import Limits
-from headrace_apps.gateway.metrics import Metrics
+from headrace_apps.gateway.metrics import Metrics, TopicMetrics
 from headrace_apps.gateway.problems import Problem
 from headrace_apps.gateway.producer import Delivery, EventProducer, NotStored, Record, Stored
 from headrace_apps.gateway.tokens import Verifier, demand
@@ -46,6 +46,7 @@ class Intake:
     scopes: tuple[str, ...]
     dead_letters: bool
     judge: EventJudge
+    metrics: TopicMetrics
 
 
 class Ingest:
@@ -64,7 +65,6 @@ class Ingest:
         self._document = document
         self._producer = producer
         self._verifier = verifier
-        self._metrics = metrics
         self._limits = limits
         self._now = now
         self._memory = MemoryBudget(limits)
@@ -74,8 +74,8 @@ class Ingest:
             if topic.ingest is not None:
                 dead_letters = topic.ingest.on_invalid == "DeadLetter"
                 judge = EventJudge(topic, limits)
-                self._intakes[topic.name] = Intake(topic, topic.ingest.scopes, dead_letters, judge)
-                metrics.start_topic(topic.name)
+                series = metrics.of_topic(topic.name)
+                self._intakes[topic.name] = Intake(topic, topic.ingest.scopes, dead_letters, judge, series)
 
     async def __call__(self, request: Request) -> Response:
         """Raises Problem for everything that is not 200 or 202."""
@@ -132,7 +132,7 @@ class Ingest:
         if not records:
             return [None] * len(verdicts)
         stored = await self._producer.store(records, millis)
-        self._metrics.ack_seconds.labels(intake.topic.name).observe(max(0.0, self._now() - began))
+        intake.metrics.ack_seconds.observe(max(0.0, self._now() - began))
         if len(stored) == len(verdicts):
             return stored
         rest = iter(stored)
@@ -158,7 +158,7 @@ class Ingest:
         ]
         counts = Counter([result["status"] for result in results])
         for status, count in counts.items():
-            self._metrics.events.labels(intake.topic.name, status).inc(count)
+            intake.metrics.events[status].inc(count)
         content: dict[str, Any] = {
             "topic": intake.topic.name,
             "accepted": counts[Status.ACCEPTED],
@@ -202,6 +202,9 @@ def result_of(index: int, verdict: Accepted | Refused, delivery: Delivery | None
     assert isinstance(verdict, Refused)  # noqa: S101
     errors = [error.as_json() for error in verdict.errors]
     if delivery is None:
+        return {"index": index, "status": Status.REFUSED, "errors": errors}
+    if isinstance(delivery, NotStored) and delivery.too_large:
+        # It will never fit into the dead letters either: refused, or its sender would try for ever.
         return {"index": index, "status": Status.REFUSED, "errors": errors}
     status = Status.DEAD_LETTERED if isinstance(delivery, Stored) else Status.FAILED
     return {"index": index, "status": status, "errors": errors}

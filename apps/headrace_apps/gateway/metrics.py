@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 OUTCOMES = ("accepted", "refused", "dead_lettered", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicMetrics:
+    """One topic's series, looked up once instead of per request."""
+
+    events: Mapping[str, Counter]
+    ack_seconds: Histogram
 
 
 class Metrics:
@@ -37,8 +48,7 @@ class Metrics:
             "headrace_gateway_view_keys", "Keys in a materialised view", ["view"], registry=self.registry
         )
 
-    def start_topic(self, topic: str) -> None:
-        """Show every series of the topic from the start: a rate over a series that appears later misses its first."""
-        for outcome in OUTCOMES:
-            self.events.labels(topic, outcome)
-        self.ack_seconds.labels(topic)
+    def of_topic(self, topic: str) -> TopicMetrics:
+        """The topic's series, shown from the start: a rate over a series that appears later misses its first."""
+        outcomes = {outcome: self.events.labels(topic, outcome) for outcome in OUTCOMES}
+        return TopicMetrics(outcomes, self.ack_seconds.labels(topic))

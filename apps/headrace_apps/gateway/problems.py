@@ -14,6 +14,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,16 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
         405: ("method-not-allowed", f"{request.method} is not possible at {request.url.path}."),
     }
     kind, detail = details.get(exc.status_code, ("http-error", str(exc.detail)))
-    return Problem(exc.status_code, kind, detail, headers=exc.headers).response()
+    headers = dict(exc.headers or {})
+    if exc.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+    return Problem(exc.status_code, kind, detail, headers=headers).response()
+
+
+def _methods_at(request: Request) -> set[str]:
+    """All methods of a path; the framework tells those of the first route only, and POST and GET are two."""
+    at_path = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in at_path for method in getattr(route, "methods", None) or ()}
 
 
 async def on_invalid_parameters(_: Request, exc: Exception) -> Response:

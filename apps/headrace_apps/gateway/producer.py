@@ -118,7 +118,11 @@ def not_stored(error: KafkaError) -> NotStored:
 class KafkaEventProducer:
     """EventProducer over confluent_kafka. Make it inside the running loop that will await it."""
 
-    def __init__(self, kafka: Mapping[str, str], *, delivery_timeout: float) -> None:
+    def __init__(
+        self, kafka: Mapping[str, str], *, delivery_timeout: float, on_fatal: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_fatal` is called, in the polling thread, when nothing can be stored until the process starts anew."""
+        self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
         self._outage: str | None = None
         self._producer = Producer({**producer_config(kafka, delivery_timeout), "error_cb": self._on_error}, logger=log)
@@ -200,4 +204,5 @@ class KafkaEventProducer:
         """Runs in the polling thread; librdkafka goes on trying by itself unless the error is fatal."""
         if error.fatal():
             log.critical("the producer cannot go on: %s", error.str())
+            self._on_fatal()
         self._outage = error.str()

@@ -113,6 +113,7 @@ def test_an_event_that_the_broker_will_never_take_is_refused_not_failed(
 ) -> None:
     producer.fate = lambda _: NotStored("too large", too_large=True)
     assert client.post(URL, content=EVENT, headers=JSON).status_code == 422
+    assert client.post("/v1/topics/strays/events", content=b"{}", headers=JSON).status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,10 @@ def test_a_key_field_that_is_missing_is_refused_by_name(producer: RememberingPro
     with serve(producer, document.model_copy(update={"topics": (topic,)})) as client:
         answer = client.post(URL, content=EVENT, headers=JSON)
     assert answer.json()["results"][0]["errors"][0]["pointer"] == "/dwell_ms"
+
+
+def test_a_405_names_all_methods_of_the_path(client: TestClient) -> None:
+    assert {"GET", "POST"} <= set(client.delete(URL).headers["allow"].split(", "))
 
 
 @pytest.mark.parametrize(
