@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from confluent_kafka import KafkaException
 from pydantic import ValidationError
 
 from headrace.core.documents import LoaderDocument
@@ -76,6 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
         return refuse(1, f"sink {document.group_id} stops: {error}")
     except NotAllowedError as error:
         return refuse(3, f"sink {document.group_id} stops, Snowflake does not allow: {error}")
+    except KafkaException as error:
+        return refuse(3, f"sink {document.group_id} stops, the Kafka client gave up: {error}")
     finally:
         server.shutdown()
     log.info("stopped")

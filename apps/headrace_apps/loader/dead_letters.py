@@ -119,6 +119,8 @@ class DeadLetterTopic:
         )
         try:
             partitions = consumer.list_topics(self._topic, timeout=10).topics[self._topic].partitions
+            if not partitions:
+                return found
             start = max(since - CLOCKS_APART_MS, 0)
             wanted = consumer.offsets_for_times(
                 [TopicPartition(self._topic, partition, start) for partition in partitions], timeout=10

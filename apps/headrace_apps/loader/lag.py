@@ -33,21 +33,20 @@ class LagWatch:
 
     def update(self) -> None:
         """Cheap; at most one request a second."""
-        self._take_answers()
+        if self._asked and all(answer.done() for answer in self._asked.values()):
+            self._take_answers()
+            assigned = self._source.assigned
+            self._metrics.set_lag(
+                {p: max(self._ends[p] - self._source.position(p), 0) for p in assigned if p in self._ends}
+            )
         now = time.monotonic()
         if not self._asked and now - self._asked_at >= EVERY_SECONDS and self._source.assigned:
             self._asked_at = now
             latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
             wanted = {TopicPartition(self._topic, p): latest for p in self._source.assigned}
             self._asked = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED)
-        assigned = self._source.assigned
-        self._metrics.set_lag(
-            {p: max(self._ends[p] - self._source.position(p), 0) for p in assigned if p in self._ends}
-        )
 
     def _take_answers(self) -> None:
-        if not all(answer.done() for answer in self._asked.values()):
-            return
         for partition, answer in self._asked.items():
             try:
                 self._ends[partition.partition] = answer.result().offset

@@ -68,7 +68,7 @@ class Loader:
         """Load until the stop signal: then the batch in hand is finished, unless something it needs is away.
 
         Raises what only a person can mend: SourceError, PositionLostError, TableMismatchError, NotAllowedError,
-        EveryRowRefusedError.
+        EveryRowRefusedError; KafkaException where the client gives up.
         """
         try:
             # Before joining the group: whoever joins takes partitions from those who can load.
@@ -83,6 +83,8 @@ class Loader:
                     self._load_batch()
             self._load_batch()
         except WAITED_FOR as error:
+            if not self._stop.is_set():
+                raise
             # Only the stop signal ends the waiting. Nothing of the batch is stored, so nothing of it is lost.
             log.warning("stopped while waiting; the batch in hand will be read again: %s", error)
         finally:

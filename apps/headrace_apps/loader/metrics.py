@@ -38,6 +38,7 @@ class LoaderMetrics:
     def __init__(self, sink: str) -> None:
         self.registry = CollectorRegistry()
         self._sink = sink
+        self._lag_partitions: set[int] = set()
         self._records = Counter(
             "headrace_loader_records",
             "Records by outcome, counted after their batch was committed.",
@@ -83,7 +84,9 @@ class LoaderMetrics:
 
     def set_lag(self, lag: Mapping[int, int]) -> None:
         """Records by partition; partitions that are not in it belong to somebody else now."""
-        self._lag.clear()
+        for partition in self._lag_partitions - lag.keys():
+            self._lag.remove(self._sink, str(partition))
+        self._lag_partitions = set(lag)
         for partition, records in lag.items():
             self._lag.labels(self._sink, str(partition)).set(records)
 

@@ -14,7 +14,7 @@ SINGLE_REFUSALS = 20
 
 
 class EveryRowRefusedError(Exception):
-    """The table takes no row; dead-lettering them all would empty the topic into the dead letters."""
+    """The fault is not in single rows; dead-lettering them all would empty the topic into the dead letters."""
 
 
 def find_refused(
@@ -46,5 +46,9 @@ def find_refused(
                 taken += right - left
             else:
                 halves.append((left, right, outcome))
+        if not halves:
+            raise EveryRowRefusedError(
+                f"the table refuses rows {start} to {end - 1} of a batch together, but takes either half: {why}"
+            )
         suspects.extend(reversed(halves))
     return refused

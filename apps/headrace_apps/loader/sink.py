@@ -16,7 +16,7 @@ from uuid import UUID
 from headrace.core.documents import LoaderDocument
 from headrace_apps.loader.batches import Batch, Repeats
 from headrace_apps.loader.evolution import diff_table
-from headrace_apps.loader.layout import Layout
+from headrace_apps.loader.layout import FOLDED, Layout
 from headrace_apps.loader.session import DataRefusedError, NotAllowedError, OutageError, Session
 from headrace_apps.loader.staging import write_parquet
 from headrace_apps.loader.statements import BEGIN, COMMIT, ROLLBACK, Span, Statements
@@ -57,6 +57,7 @@ class SnowflakeSink:
         self._connect = connect
         self._new_id = new_id
         self._repeats = Repeats(layout, document.id.window_ms) if layout.id and document.id else None
+        self._folded_at = [column.name for column in layout.staging].index(FOLDED)
         self._in_doubt: tuple[Mapping[int, Span], Loaded] | None = None
         self._session: Session | None = None
         self._statements: Statements | None = None
@@ -73,7 +74,10 @@ class SnowflakeSink:
         # A stage of this session's own: two loaders never meet in one.
         stage = f"_HEADRACE_STAGE_{self._new_id().hex.upper()}"
         sql = Statements(document.table, self._layout, document.group_id, document.topic.kafka_topic, stage)
-        for statement in (sql.create_schema(), sql.create_offsets(), sql.create_table()):
+        with contextlib.suppress(NotAllowedError):
+            # A role may load into a schema without the right to make one; if it is not there, the next one says so.
+            session.execute(sql.create_schema())
+        for statement in (sql.create_offsets(), sql.create_table()):
             session.execute(statement)
         existing = {str(row[0]): str(row[1]) for row in session.execute(sql.describe_table()).rows}
         for column in diff_table(sql.table, self._layout.table, existing):
@@ -135,6 +139,7 @@ class SnowflakeSink:
                 session.execute(sql.copy(folder))
                 loaded = self._merge(session, sql) if self._layout.keys else self._insert(session, sql, batch)
                 session.execute(sql.clear_staging())
+                self._check_all_there(batch, loaded)
             self._in_doubt = (batch.spans, loaded)
             session.execute(end)
         except BaseException:
@@ -146,6 +151,12 @@ class SnowflakeSink:
     def _pass_fence(self, session: Session, sql: Statements, batch: Batch) -> None:
         if session.execute(sql.fence(batch.spans)).count != len(batch.spans):
             raise FencedError(f"the offsets stored for {self._document.group_id} have moved on")
+
+    def _check_all_there(self, batch: Batch, loaded: Loaded) -> None:
+        """COPY calls it a success when it finds no file; committed, the offsets would step over the rows."""
+        staged = sum(row[self._folded_at] for row in batch.rows)
+        if loaded.loaded + loaded.duplicate != staged:
+            raise OutageError(f"of {staged} staged records, {loaded.loaded} were loaded and {loaded.duplicate} known")
 
     def _insert(self, session: Session, sql: Statements, batch: Batch) -> Loaded:
         duplicate = 0

@@ -62,6 +62,7 @@ class Source:
         self._stored: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._in_hand: list[Record] = []
+        self._partitions_in_hand: set[int] = set()
         self._due_at = 0.0
         self.joined = False
         """The group has told which partitions are ours, be it none."""
@@ -104,6 +105,7 @@ class Source:
         """The batch in hand, and each partition's part of it: transaction markers beyond its records included, so
         there may be spans without a record. After it, `advance` or `rewind`."""
         records, self._in_hand = self._in_hand, []
+        self._partitions_in_hand.clear()
         return records, self.spans()
 
     def spans(self) -> dict[int, Span]:
@@ -128,6 +130,7 @@ class Source:
     def rewind(self) -> None:
         """Drop what is in hand and read every assigned partition from where the offsets table says."""
         self._in_hand = []
+        self._partitions_in_hand.clear()
         for partition, offset in self._positions(self.assigned).items():
             self._stored[partition] = self._next[partition] = offset
             self._consumer.seek(TopicPartition(self._topic, partition, offset))
@@ -144,8 +147,7 @@ class Source:
 
     def position(self, partition: int) -> int:
         """Everything before it is loaded, or was never there."""
-        has_records = any(record.partition == partition for record in self._in_hand)
-        return self._stored[partition] if has_records else self._next[partition]
+        return self._stored[partition] if partition in self._partitions_in_hand else self._next[partition]
 
     def _take(self, message: Message) -> None:
         error, partition, offset = message.error(), message.partition(), message.offset()
@@ -166,6 +168,7 @@ class Source:
         timestamp = message.timestamp()[1]
         if not self._in_hand:
             self._due_at = time.monotonic() + self._batch.max_ms / 1000
+        self._partitions_in_hand.add(partition)
         self._in_hand.append(Record(partition, offset, message.key(), message.value(), pairs, timestamp))
 
     def _refuse(self, error: KafkaError) -> None:
@@ -192,6 +195,7 @@ class Source:
         gone = {partition.partition for partition in partitions} & self._stored.keys()
         # Whoever has them next reads them again from the offsets table.
         self._in_hand = [record for record in self._in_hand if record.partition not in gone]
+        self._partitions_in_hand -= gone
         for partition in gone:
             del self._stored[partition], self._next[partition]
         consumer.incremental_unassign([TopicPartition(self._topic, partition) for partition in gone])

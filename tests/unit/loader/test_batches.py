@@ -186,3 +186,9 @@ def test_a_table_that_takes_no_row_stops_the_sink_and_dead_letters_nothing() -> 
     _, batch = build(document(), *(record(n, {"id": str(n)}) for n in range(SINGLE_REFUSALS)))
     with pytest.raises(EveryRowRefusedError, match="refused each of 20 rows"):
         find_refused(batch, DataRefusedError("no"), refusing(set(range(60))))
+
+
+def test_rows_that_are_refused_only_together_are_not_bisected_for_ever() -> None:
+    _, batch = build(document(), *(record(n, {"id": str(n)}) for n in range(4)))
+    with pytest.raises(EveryRowRefusedError, match="together, but takes either half"):
+        find_refused(batch, DataRefusedError("no"), lambda _: None)

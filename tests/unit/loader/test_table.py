@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,12 @@ def test_a_load_is_one_transaction_without_ddl() -> None:
 
 
 def test_a_load_of_a_compacted_topic_merges() -> None:
-    script = Script(SELECT=Result([(0,)], 1))
-    sink_over(script, document(compacted=True)).load(batch())
-    assert script.verbs == ["PUT", "BEGIN", "UPDATE", "COPY", "SELECT", "SELECT", "MERGE", "DELETE", "COMMIT", "REMOVE"]
+    script = Script(SELECT=Result([(1,)], 1))
+    doubled = dataclasses.replace(batch(), rows=[("a", "p.t", 0, 3, 5, 9, 0, 2, False)])
+    assert sink_over(script, document(compacted=True)).load(doubled) == Loaded(1, 1)
+    assert script.verbs == [
+        "PUT", "BEGIN", "UPDATE", "COPY", "SELECT", "DELETE", "SELECT", "MERGE", "DELETE", "COMMIT", "REMOVE",
+    ]  # fmt: skip
 
 
 def test_a_fence_that_does_not_hold_rolls_back_before_any_work() -> None:
@@ -120,10 +124,17 @@ def test_a_fence_that_does_not_hold_rolls_back_before_any_work() -> None:
     assert script.verbs == ["PUT", "BEGIN", "UPDATE", "ROLLBACK", "REMOVE"]
 
 
+def test_a_copy_that_found_no_file_is_not_committed() -> None:
+    script = Script(INSERT=Result([], 0))
+    with pytest.raises(OutageError, match="of 1 staged records, 0 were loaded and 0 known"):
+        sink_over(script, document()).load(batch())
+    assert script.verbs[-2:] == ["ROLLBACK", "REMOVE"]
+
+
 @pytest.mark.parametrize("error", [OutageError("gone"), DataRefusedError("too long")])
 @pytest.mark.parametrize("verb", ["COPY", "INSERT", "DELETE"])
 def test_whatever_fails_is_rolled_back(verb: str, error: Exception) -> None:
-    script = Script(**{verb: error})
+    script = Script(**{"INSERT": Result([], 1), verb: error})
     with pytest.raises(type(error)):
         sink_over(script, document()).load(batch())
     assert "ROLLBACK" in script.verbs
