@@ -78,10 +78,10 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
         if (layout.id != RowLayout.NONE) {
             IdSelector id = new IdSelector(layout);
             // One instance has every key already: no exchange, and the operator is chained.
-            KeyedStream<RowData, String> keyed =
+            KeyedStream<RowData, Integer> keyed =
                     alone
-                            ? DataStreamUtils.reinterpretAsKeyedStream(rows, id, Types.STRING)
-                            : rows.keyBy(id, Types.STRING);
+                            ? DataStreamUtils.reinterpretAsKeyedStream(rows, id, Types.INT)
+                            : rows.keyBy(id, Types.INT);
             decided = keyed.transform("Outcomes", type, new DeduplicatingOperator(layout, late, idWindow));
         } else {
             DataStream<RowData> exchanged =

@@ -3,11 +3,18 @@ package dev.headrace.flink.outcome;
 import java.util.Arrays;
 import org.apache.flink.api.java.functions.KeySelector;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.util.MathUtils;
 
-/** The key of deduplication: the id's text; for a row without one, something that spreads and always comes out alike. */
-final class IdSelector implements KeySelector<RowData, String> {
+/**
+ * The key of deduplication: one of a fixed number of shards, by the id. Not the id itself, which would need a timer
+ * each; the shards are many, because a checkpoint makes the next write copy a whole shard.
+ */
+final class IdSelector implements KeySelector<RowData, Integer> {
 
     private static final long serialVersionUID = 1L;
+
+    /** Part of the state's layout: changing it makes old state unreadable. */
+    private static final int SHARDS = 4096;
 
     private final RowLayout layout;
     private final RowData.FieldGetter id;
@@ -18,12 +25,13 @@ final class IdSelector implements KeySelector<RowData, String> {
     }
 
     @Override
-    public String getKey(RowData row) {
+    public Integer getKey(RowData row) {
         Object value = id.getFieldOrNull(row);
-        if (value != null) {
-            return value.toString();
-        }
-        // No state is kept for such rows; a constant would send a burst of malformed records through one instance.
-        return "\0" + (row.isNullAt(layout.raw) ? 0 : Arrays.hashCode(row.getBinary(layout.raw)) & 0xff);
+        // A row without an id (a malformed one) touches no state; its bytes spread a burst of them over the instances.
+        int hash =
+                value != null
+                        ? value.toString().hashCode()
+                        : row.isNullAt(layout.raw) ? 0 : Arrays.hashCode(row.getBinary(layout.raw));
+        return MathUtils.murmurHash(hash) % SHARDS;
     }
 }
