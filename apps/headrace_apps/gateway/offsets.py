@@ -47,12 +47,20 @@ class BrokerOffsets:
         return found
 
     def _ask(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(topic, p): spec for p in partitions}
         try:
-            futures = self._admin.list_offsets(
-                {TopicPartition(topic, p): spec for p in partitions},
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=self._timeout,
-            )
-            return {tp.partition: int(future.result(self._timeout).offset) for tp, future in futures.items()}
+            try:
+                return self._list(wanted)
+            except KafkaException:
+                # After a broker came back librdkafka goes on asking with the leader epoch of before, and is refused
+                # for ever (FENCED_LEADER_EPOCH): only an explicit metadata request tells it the new one.
+                self._admin.list_topics(topic, timeout=self._timeout)
+                return self._list(wanted)
         except (KafkaException, TimeoutError) as exc:
             raise unreachable(exc.args[0] if exc.args else "no answer in time") from exc
+
+    def _list(self, wanted: Mapping[TopicPartition, OffsetSpec]) -> dict[int, int]:
+        futures = self._admin.list_offsets(
+            dict(wanted), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._timeout
+        )
+        return {tp.partition: int(future.result(self._timeout).offset) for tp, future in futures.items()}

@@ -79,13 +79,15 @@ class ViewFollower:
         self._store.close()
 
     def _run(self) -> None:
+        said = ""
         while not self._stop.is_set():
             try:
                 self._follow()
-            except Problem as exc:
-                log.warning("view %s waits: %s", self.name, exc.detail)
-            except KafkaException as exc:
-                log.warning("view %s starts again: %s", self.name, exc)
+            except (Problem, KafkaException) as exc:
+                why = str(exc)
+                if why != said:  # an outage is said once, not every second
+                    log.warning("view %s tries again: %s", self.name, why)
+                    said = why
             self._stop.wait(1.0)
 
     def _follow(self) -> None:
