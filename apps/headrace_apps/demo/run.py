@@ -178,7 +178,8 @@ class _Scene:
                 raise Interrupted
             self._up.raise_if_ended()
             if time.monotonic() > deadline:
-                view.say(f"Not drained after {DRAIN_SECONDS:.0f} s: {'; '.join(waits)}")
+                troubles = [f"{place}: {why}" for place, why in self._figures.troubles.items()]
+                view.say(f"Not drained after {DRAIN_SECONDS:.0f} s: {'; '.join([*waits, *troubles])}")
                 return
             view.show(self._snapshots.take, "draining")
             await asyncio.sleep(REDRAW)

@@ -132,7 +132,12 @@ class Topics:
                 headers = dict(message.headers() or ())
                 stage, reason = (_text(headers.get(f"headrace.dlq.{name}")) for name in ("stage", "reason"))
                 figures.letters[stage, reason] += 1
-        ends = [self._consumer.get_watermark_offsets(p, timeout=2, cached=False) for p in self._clicks]
+        try:
+            ends = [self._consumer.get_watermark_offsets(p, timeout=2, cached=False) for p in self._clicks]
+        except KafkaException:
+            # After a broker came back, only an explicit metadata request tells librdkafka its new leader epoch.
+            self._consumer.list_topics(kafka_topic(CLICKS), timeout=5)
+            raise
         figures.stored = sum(end[1] for end in ends if end)
 
     def _partitions(self, name: str) -> list[TopicPartition]:

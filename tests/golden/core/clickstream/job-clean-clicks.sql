@@ -42,7 +42,7 @@ CREATE TEMPORARY TABLE `__source_clicks` (
   'value.fields-include' = 'EXCEPT_KEY',
   'value.headrace-json.required' = 'event_id;user_id;page;occurred_at',
   'headrace.late.rule' = 'none',
-  'scan.watermark.idle-timeout' = '30000 ms',
+  'scan.watermark.idle-timeout' = '300000 ms',
   'headrace.id.field' = 'event_id',
   'headrace.id.window' = '3600000 ms'
 );

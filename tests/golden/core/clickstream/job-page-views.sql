@@ -45,7 +45,7 @@ CREATE TEMPORARY TABLE `__source_clicks` (
   'headrace.late.kind' = 'tumble',
   'headrace.late.size' = '10000 ms',
   'headrace.late.offset' = '0 ms',
-  'scan.watermark.idle-timeout' = '30000 ms',
+  'scan.watermark.idle-timeout' = '300000 ms',
   'headrace.id.field' = 'event_id',
   'headrace.id.window' = '3600000 ms'
 );
