@@ -17,13 +17,13 @@ from rich.console import Console
 from headrace.cli.manifests import load_texts
 from headrace.core.pipeline import Pipeline
 from headrace.core.text import render_plan, render_steps
-from headrace.local.announce import Announcer, announcer_for
+from headrace.local.announce import Announcer, TerminalAnnouncer, announcer_for
 from headrace.local.consumption import Consumption
 from headrace.local.control import Say, ask, serving
 from headrace.local.errors import PartError
 from headrace.local.parts_on_demand import set_up
 from headrace.local.processes.spawn import Spawner
-from headrace.local.processes.supervisor import Supervisor
+from headrace.local.processes.supervisor import State, Supervisor
 from headrace.local.rollout import Outcome
 from headrace.local.run import describe, open_run
 from headrace.local.services.gateway import gateway_url
@@ -56,10 +56,12 @@ async def bring_up(wish: Wish) -> int:
         site = open_site(wish.state, announcer, wish.ports)
         with Spawner() as spawner:
             supervisor = Supervisor(spawner, announcer)
+            foreground = Foreground(wish, site, supervisor)
             try:
-                return await Foreground(wish, site, supervisor).run()
+                return await foreground.run()
             finally:
                 await supervisor.stop_all()
+                foreground.local.on_demand.close_last()
     finally:
         lock.release()
 
@@ -106,6 +108,22 @@ class Foreground:
         self.consumption = Consumption()
 
     async def run(self) -> int:
+        """The exit code, once something ended the run; the processes are still there."""
+        if isinstance(self.announcer, TerminalAnnouncer):
+            with self.announcer.showing(self._status_line):
+                return await self._run()
+        return await self._run()
+
+    def _status_line(self) -> str:
+        """One line: each part, and what is not as the manifests say."""
+        parts = [
+            name if running.state is State.READY else f"{name} {running.state}"
+            for name, running in sorted(self.supervisor.running.items())
+        ]
+        failed = [f"{step} failed" for step in sorted(self.local.refused)]
+        return "   ".join([*failed, *parts, "Ctrl-C stops"])
+
+    async def _run(self) -> int:
         loop = asyncio.get_running_loop()
         for number, code in ((signal.SIGINT, CTRL_C), (signal.SIGTERM, TERMINATED), (signal.SIGHUP, TERMINATED)):
             loop.add_signal_handler(number, self._asked_to_stop, code)

@@ -13,9 +13,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
+from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 
 class Work(Protocol):
@@ -94,7 +96,7 @@ def line_announcer(stream: TextIO) -> LineAnnouncer:
 
 
 class TerminalAnnouncer:
-    """Bars that vanish when done, below lines that stay."""
+    """Bars and a status line at the bottom, below lines that stay."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -105,26 +107,45 @@ class TerminalAnnouncer:
             DownloadColumn(),
             TimeElapsedColumn(),
             console=console,
-            transient=True,
+            auto_refresh=False,
         )
-        self._active = 0
+        self._status: Callable[[], str] = str
+        self._live = Live(get_renderable=self._picture, console=console, transient=True, refresh_per_second=4)
+        self._shown = 0
+
+    def _picture(self) -> RenderableType:
+        return Group(self.progress, Text(self._status(), overflow="ellipsis", no_wrap=True, style="dim"))
 
     def say(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False)
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def _at_the_bottom(self) -> Iterator[None]:
+        self._shown += 1
+        if self._shown == 1:
+            self._live.start()
+        try:
+            yield
+        finally:
+            self._shown -= 1
+            if self._shown == 0:
+                self._live.stop()
+
+    @contextmanager
+    def showing(self, status: Callable[[], str]) -> Iterator[None]:
+        """Keeps a status line at the bottom while the block runs; `status` is asked four times a second."""
+        self._status = status
+        with self._at_the_bottom():
+            yield
 
     @contextmanager
     def work(self, label: str, total: int | None = None) -> Iterator[Work]:
         task = self.progress.add_task(label, total=total)
-        self._active += 1
-        if self._active == 1:
-            self.progress.start()
         try:
-            yield _Bar(self.progress, task)
+            with self._at_the_bottom():
+                yield _Bar(self.progress, task)
         finally:
             self.progress.remove_task(task)
-            self._active -= 1
-            if self._active == 0:
-                self.progress.stop()
 
 
 @dataclass

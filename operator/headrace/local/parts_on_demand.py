@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from headrace.core.plan import Plan
 from headrace.local import environments
 from headrace.local.backend import Parts
 from headrace.local.flink_jobs import Runner, make_runner
+from headrace.local.flink_metrics import PushedMetrics, served
 from headrace.local.jobs import Jobs
 from headrace.local.processes.supervisor import Supervisor
 from headrace.local.services.apicurio import apicurio, registry_url
@@ -23,6 +25,8 @@ from headrace.local.site import Site
 from headrace.local.state import Records
 from headrace.local.subjects import Subjects
 from headrace.local.topics import Topics
+
+METRICS = "flink-metrics"
 
 T = TypeVar("T")
 
@@ -40,6 +44,7 @@ class PartsOnDemand:
         self._warehouse: asyncio.Future[None] = loop.create_future()
         self.failed: asyncio.Future[None] = loop.create_future()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._open = ExitStack()
 
     @property
     def parts(self) -> Parts:
@@ -70,6 +75,10 @@ class PartsOnDemand:
         for future in (self._topics, self._subjects, self._jobs, self._warehouse, self.failed):
             future.cancel()
 
+    def close_last(self) -> None:
+        """To call when no process pushes any more."""
+        self._open.close()
+
     def _start(self, name: str, future: asyncio.Future[T], make: Callable[[], Coroutine[Any, Any, T]]) -> None:
         if name in self._tasks:
             return
@@ -94,7 +103,8 @@ class PartsOnDemand:
     async def _flink(self) -> Jobs:
         site, spawner = self._site, self._supervisor.spawner
         python = await environments.make_environment(site, spawner, environments.flink_environment())
-        cluster = flink_cluster(site, environments.pyflink_home(python))
+        self._open.enter_context(served(PushedMetrics(), site.ports.port(METRICS)))
+        cluster = flink_cluster(site, environments.pyflink_home(python), site.address(METRICS))
         async with asyncio.TaskGroup() as group:
             runner = group.create_task(make_runner(site, spawner))
             group.create_task(self._cluster(cluster))

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 
 from headrace.local.flink_rest import FlinkRest
+from headrace.local.parts_on_demand import METRICS
 from headrace.local.run import LocalRun
 from headrace.local.services.apicurio import registry_url
 from headrace.local.services.gateway import gateway_url
@@ -40,10 +41,12 @@ async def status_of(run: LocalRun) -> dict[str, Any]:
 def addresses(run: LocalRun) -> dict[str, Any]:
     site = run.site
     plans = [run.plan_of(pipeline) for pipeline in run.pipelines.values()]
+    flink = any(plan.jobs for plan in plans)
     return {
         "kafka": site.address("kafka"),
         "registry": registry_url(site),
-        "flink": f"http://{site.address('flink')}" if any(plan.jobs for plan in plans) else None,
+        "flink": f"http://{site.address('flink')}" if flink else None,
+        "flinkMetrics": f"http://{site.address(METRICS)}/metrics" if flink else None,
         "snowflake": site.address("snowflake-stand-in")
         if any(plan.loaders for plan in plans) and not run.real_snowflake
         else None,

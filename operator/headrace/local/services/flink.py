@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from headrace.local.flink_metrics import PUSH_SECONDS
 from headrace.local.java import Java, find_java
 from headrace.local.ports import LOOPBACK
 from headrace.local.processes.supervisor import Service
@@ -110,21 +111,39 @@ def config(site: Site, home: Path) -> dict[str, object]:
     }
 
 
-def write_config(site: Site, home: Path) -> Path:
+def metrics_config(address: str) -> dict[str, object]:
+    """The reporter that pushes (flink_metrics.py says why)."""
+    reporter = {
+        "factory.class": "org.apache.flink.metrics.prometheus.PrometheusPushGatewayReporterFactory",
+        "hostUrl": f"http://{address}",
+        "jobName": "flink",
+        "randomJobNameSuffix": "true",
+        "deleteOnShutdown": "true",
+        "filterLabelValueCharacters": "false",
+        "interval": f"{PUSH_SECONDS} SECONDS",
+    }
+    return {"metrics.reporters": "prom", **{f"metrics.reporter.prom.{key}": value for key, value in reporter.items()}}
+
+
+def write_config(site: Site, home: Path, metrics: str | None) -> Path:
     conf = site.folder("flink/conf")
     for name in ("tmp", "blob", "checkpoints", "savepoints"):
         site.folder(f"flink/{name}")
-    lines = [f"{name}: {value}" for name, value in config(site, home).items()]
+    settings = config(site, home) | (metrics_config(metrics) if metrics else {})
+    lines = [f"{name}: {value}" for name, value in settings.items()]
     (conf / "config.yaml").write_text("\n".join(lines) + "\n")
     for name in ("log4j.properties", "log4j-cli.properties"):
         (conf / name).write_text(LOG4J)
     return conf
 
 
-def flink_cluster(site: Site, home: Path) -> FlinkCluster:
-    """The cluster's services; `home` is the pyflink folder of the Flink environment (environments.py)."""
+def flink_cluster(site: Site, home: Path, metrics: str | None = None) -> FlinkCluster:
+    """The cluster's services; `home` is the pyflink folder of the Flink environment (environments.py).
+
+    `metrics` is the address to which both processes push their figures.
+    """
     java = find_java(MINIMUM_JAVA, "Flink", site.environ)
-    conf = write_config(site, home)
+    conf = write_config(site, home, metrics)
     rest = f"http://{site.address('flink')}"
     life = _TaskManagerLife()
     jobs = _Role(
