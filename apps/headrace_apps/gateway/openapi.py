@@ -10,6 +10,7 @@ from typing import Any
 
 from headrace.core.documents import GatewayDocument, GatewayTopic, GatewayView
 from headrace_apps.gateway.examples import example_of
+from headrace_apps.gateway.openapi_schemas import SCHEMAS
 from headrace_apps.gateway.problems import MEDIA_TYPE
 
 Json = dict[str, Any]
@@ -41,7 +42,7 @@ def openapi_of(document: GatewayDocument) -> Json:
         "get": _plain("Broker, topics and views are ready", {200: "All are.", 503: "`faults` says which are not."})
     }
     paths["/metrics"] = {"get": _plain("Prometheus metrics", {200: "Text format."})}
-    components: Json = {"schemas": _SCHEMAS}
+    components: Json = {"schemas": SCHEMAS}
     if document.auth.enabled:
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     return {
@@ -202,63 +203,3 @@ def _outcome(topic: str, results: list[Json]) -> Json:
 
 
 _ERROR = {"pointer": "/occurred_at", "message": '"yesterday" is not a "date-time"'}
-
-_SCHEMAS: Json = {
-    "Outcome": {
-        "type": "object",
-        "required": ["topic", "accepted", "refused", "deadLettered", "failed", "results"],
-        "properties": {
-            "topic": {"type": "string"},
-            **{name: {"type": "integer"} for name in ("accepted", "refused", "deadLettered", "failed")},
-            "results": {"type": "array", "items": {"$ref": "#/components/schemas/Result"}},
-        },
-    },
-    "Result": {
-        "type": "object",
-        "required": ["index", "status"],
-        "properties": {
-            "index": {"type": "integer", "description": "The event's place in the request, from 0."},
-            "status": {"enum": ["accepted", "refused", "dead_lettered", "failed"]},
-            "partition": {"type": "integer"},
-            "offset": {"type": "integer"},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}},
-                },
-            },
-        },
-    },
-    "Page": {
-        "type": "object",
-        "required": ["events", "next"],
-        "properties": {
-            "events": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "partition": {"type": "integer"},
-                        "offset": {"type": "integer"},
-                        "timestamp": {"type": "string", "format": "date-time"},
-                        "key": {},
-                        "value": {},
-                        "headers": {"type": "object"},
-                    },
-                },
-            },
-            "next": {"type": "string"},
-        },
-    },
-    "Problem": {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        },
-    },
-}
