@@ -22,7 +22,8 @@ SECONDS = 20.0
 class Topics:
     """Asks and changes one broker; `records` say which pipeline made a topic."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     async def observe(self, records: Mapping[str, TopicRecord]) -> dict[str, ObservedTopic]:
@@ -33,15 +34,15 @@ class Topics:
         try:
             topics = {
                 name: topic
-                for name, topic in self._admin.list_topics(timeout=SECONDS).topics.items()
+                for name, topic in self._admin.list_topics(timeout=self._seconds).topics.items()
                 if not name.startswith("__")
             }
             resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
-            configs = self._admin.describe_configs(resources, request_timeout=SECONDS) if resources else {}
+            configs = self._admin.describe_configs(resources, request_timeout=self._seconds) if resources else {}
             set_here = {
                 resource.name: {
                     key: entry.value
-                    for key, entry in future.result(SECONDS).items()
+                    for key, entry in future.result(self._seconds).items()
                     if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
                 }
                 for resource, future in configs.items()
@@ -69,7 +70,7 @@ class Topics:
     def _apply(self, step: Step) -> None:
         name = step.id.removeprefix("topic/")
         if step.action is Action.DELETE:
-            self._wait(self._admin.delete_topics([name], request_timeout=SECONDS))
+            self._wait(self._admin.delete_topics([name], request_timeout=self._seconds))
             return
         topic = step.resource
         if not isinstance(topic, KafkaTopic):
@@ -78,7 +79,9 @@ class Topics:
             self._create(topic)
             return
         if any(change.what == "partitions" for change in step.changes):
-            self._wait(self._admin.create_partitions([NewPartitions(name, topic.partitions)], request_timeout=SECONDS))
+            self._wait(
+                self._admin.create_partitions([NewPartitions(name, topic.partitions)], request_timeout=self._seconds)
+            )
         entries = [
             ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
             for key, value in topic.config
@@ -86,18 +89,17 @@ class Topics:
         ]
         if entries:
             resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
-            self._wait(self._admin.incremental_alter_configs([resource], request_timeout=SECONDS))
+            self._wait(self._admin.incremental_alter_configs([resource], request_timeout=self._seconds))
 
     def _create(self, topic: KafkaTopic) -> None:
         wanted = NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1, config=dict(topic.config))
         try:
-            self._wait(self._admin.create_topics([wanted], request_timeout=SECONDS))
+            self._wait(self._admin.create_topics([wanted], request_timeout=self._seconds))
         except KafkaException as error:
             # A broker that died while it answered may have made it; the next look compares its settings.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
 
-    @staticmethod
-    def _wait(futures: Mapping[Any, Any]) -> None:
+    def _wait(self, futures: Mapping[Any, Any]) -> None:
         for future in futures.values():
-            future.result(SECONDS)
+            future.result(self._seconds)
