@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--metrics-port", type=int, required=True, help="loopback port of /metrics and /readyz")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
-    logging.getLogger("snowflake").setLevel(logging.WARNING)
+    logging.getLogger("snowflake").setLevel(logging.ERROR)  # what matters of it comes as an exception
     try:
         document = LoaderDocument.from_json(options.document.read_bytes())
         layout = plan_layout(document)
@@ -50,17 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValidationError, ValueError) as error:
         return refuse(1, f"{options.document}: {error}")
     stop = Event()
+    metrics, readiness = LoaderMetrics(document.sink), Readiness()
+    try:
+        server = serve(options.metrics_port, metrics, readiness)
+    except OSError as error:
+        return refuse(3, f"port {options.metrics_port} for /metrics cannot be had: {error.strerror}")
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    metrics, readiness = LoaderMetrics(document.sink), Readiness()
-    try:
-        server = serve(options.metrics_port, metrics, readiness)
-    except OSError as error:
-        return refuse(3, f"port {options.metrics_port} for /metrics cannot be had: {error.strerror}")
     sink = SnowflakeSink(
         document,
         layout,

@@ -174,7 +174,10 @@ class Statements:
         )
 
     def delete_stale(self) -> str:
-        return f"DELETE FROM {self.staging} AS s USING {self.table} AS t WHERE {self._same_key()} AND {self._newer()}"
+        return (
+            f'DELETE FROM {self.staging} WHERE "{ROW}" IN (SELECT s."{ROW}" FROM {self.staging} AS s '
+            f"JOIN {self.table} AS t ON {self._same_key()} WHERE {self._newer()})"
+        )
 
     def count_staged(self) -> str:
         return f'SELECT COALESCE(SUM("{FOLDED}"), 0) FROM {self.staging}'

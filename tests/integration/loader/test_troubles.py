@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,6 +222,29 @@ def test_two_loaders_share_a_topic_without_repeating_a_row(
     eventually("the one that is left goes on", lambda: warehouse.count("SHARED") >= 700)
     assert repeated(row[0] for row in warehouse.rows("SHARED", "EVENT_ID")) == []
     assert warehouse.count("SHARED") == 700
+
+
+def test_a_loader_that_was_paused_and_replaced_repeats_nothing(
+    topic: Topic, warehouse: Warehouse, start_loader: Start
+) -> None:
+    document = topic.document(warehouse, "PAUSED", batch={"max_rows": 20, "max_ms": 50})
+    topic.send(*(event(n, user=f"u{n}") for n in range(300)))
+    first = start_loader(document)
+    first.wait_read(40)
+    os.kill(first.pid, signal.SIGSTOP)
+    second = start_loader(document)
+    eventually("the other takes over", lambda: warehouse.count("PAUSED") >= 300)
+    os.kill(first.pid, signal.SIGCONT)
+    topic.send(*(event(n, user=f"u{n}") for n in range(300, 400)))
+    eventually("all are loaded", lambda: warehouse.count("PAUSED") >= 400)
+    assert second.terminate() == 0
+    topic.send(*(event(n, user=f"u{n}") for n in range(400, 450)))
+    eventually("the first is back", lambda: warehouse.count("PAUSED") >= 450)
+    assert first.terminate() == 0
+    assert repeated(row[0] for row in warehouse.rows("PAUSED", "EVENT_ID")) == []
+    assert {(row[0], row[1]) for row in warehouse.rows("PAUSED", "_PARTITION, _OFFSET")} == {
+        (record.partition(), record.offset()) for record in topic.records()
+    }
 
 
 def test_whoever_comes_second_is_fenced_and_loads_nothing(topic: Topic, warehouse: Warehouse) -> None:
