@@ -119,7 +119,7 @@ def write_document(stream: Any) -> Path:
     sink = sink.replace(f"{columns},\n  `_key` STRING", COLUMNS)
     lines = [line for line in sink.splitlines() if "'key." not in line]
     sink = "\n".join(lines).replace("EXCEPT_KEY", "ALL")
-    names = ", ".join(f"`{name}`" for name in "s n d b t ms day tags m place any".split()) + ", `odd name/;`"
+    names = "`s`, `n`, `d`, `b`, `t`, `ms`, `day`, `tags`, `m`, `place`, `any`, `odd name/;`"
     view = f"CREATE TEMPORARY VIEW `rows` AS SELECT {names} FROM `__source_clicks` WHERE `_outcome` = 'row'"
     golden["statements"] = [source, view, sink, letters]
     golden["inserts"][0] = f"INSERT INTO `__sink_home_clicks` ({names}) SELECT {names} FROM `rows`"
