@@ -14,7 +14,6 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.manifests import load_or_exit, read_files
 from headrace.cli.options import DEFAULT_STATE, Files, State, parse_seconds
 
 CANNOT_START, CTRL_C = 3, 130
@@ -31,6 +30,8 @@ app = typer.Typer(
 @app.command()
 def validate(file: Files) -> None:
     """Check manifests; prints every problem with its place, and what to do."""
+    from headrace.cli.manifests import load_or_exit, read_files
+
     pipelines = load_or_exit(read_files(file))
     for pipeline in pipelines:
         typer.echo(f"{pipeline.name}: valid")
@@ -39,6 +40,7 @@ def validate(file: Files) -> None:
 @app.command()
 def plan(file: Files, state: State = DEFAULT_STATE) -> None:
     """Show what a manifest comes to, and what `up` would change of what runs; changes nothing."""
+    from headrace.cli.manifests import load_or_exit, read_files
     from headrace.cli.plan import show_plan
 
     texts = read_files(file)
@@ -63,14 +65,18 @@ def up(
     ] = False,
 ) -> None:  # fmt: skip
     """Run pipelines on this machine until Ctrl-C. If `up` runs on this state already, hand the manifests to it."""
-    from headrace.cli.up import Wish, bring_up, set_up_parts
+    from headrace.cli.manifests import load_or_exit, read_files
 
     if set_up_only:
+        from headrace.cli.up import set_up_parts
+
         raise typer.Exit(asyncio.run(set_up_parts(state)))
     if not file:
         raise typer.BadParameter("name at least one manifest", param_hint="-f")
     texts = read_files(file)
     pipelines = load_or_exit(texts)
+    from headrace.cli.up import Wish, bring_up  # after the checks: a wrong manifest is told at once
+
     ports = {"kafka": kafka_port, "apicurio": registry_port, "flink": flink_port}
     ports[f"gateway-{pipelines[0].name}"] = gateway_port
     chosen = {name: port for name, port in ports.items() if port is not None}

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from headrace.local.errors import PartError
+from headrace.local.loopback import loopback_client
 
 ALIVE = {"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "RECONCILING", "FAILING", "CANCELLING"}
 POLL = 0.2
@@ -28,7 +29,7 @@ class FlinkRest:
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         try:
-            async with httpx.AsyncClient(timeout=20, trust_env=False, transport=self._transport) as client:
+            async with loopback_client(transport=self._transport) as client:
                 response = await client.request(method, self._url + path, json=body)
                 response.raise_for_status()
         except httpx.HTTPError as error:

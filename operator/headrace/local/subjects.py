@@ -16,6 +16,7 @@ from headrace.core.diff import Action, ObservedSubject, Step
 from headrace.core.plan import Subject
 from headrace.core.schema import canonical
 from headrace.local.errors import PartError
+from headrace.local.loopback import loopback_client
 from headrace.local.state import SubjectRecord
 
 CONFLICT = 409
@@ -27,7 +28,7 @@ class Subjects:
         self._transport = transport
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self._url, timeout=20, trust_env=False, transport=self._transport)
+        return loopback_client(base_url=self._url, transport=self._transport)
 
     async def observe(self, records: dict[str, SubjectRecord]) -> dict[str, ObservedSubject]:
         """Every subject's newest version. Raises OSError when the registry does not answer."""

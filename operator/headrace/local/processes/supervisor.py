@@ -19,7 +19,7 @@ from headrace.local.errors import PartError
 from headrace.local.processes import logs
 from headrace.local.processes.spawn import Spawner, stop
 
-PROBE_EVERY = 0.1  # seconds
+PROBE_EVERY = 0.2  # seconds
 ROTATE_EVERY = 10.0
 
 

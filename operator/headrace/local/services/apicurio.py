@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from headrace.local.java import find_java
+from headrace.local.loopback import loopback_client
 from headrace.local.parts.lock import read_lock
 from headrace.local.parts.unpack import fetch_unpacked
 from headrace.local.ports import LOOPBACK
@@ -70,7 +71,7 @@ async def apicurio(site: Site) -> Service:
 async def probe(url: str) -> str | None:
     """None when the registry answers and holds new subjects to a compatibility."""
     try:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+        async with loopback_client(5) as client:
             response = await client.put(f"{url}/config", json={"compatibility": GLOBAL_COMPATIBILITY})
     except httpx.HTTPError as error:
         raise OSError(f"{url}: {error or type(error).__name__}") from error

@@ -16,6 +16,7 @@ import httpx
 
 from headrace.local.flink_metrics import PUSH_SECONDS
 from headrace.local.java import Java, find_java
+from headrace.local.loopback import loopback_client
 from headrace.local.ports import LOOPBACK
 from headrace.local.processes.supervisor import Service
 from headrace.local.services.jvm import LIGHT, RECORDING_STOP_SECONDS, SERIAL, archive_of, class_path
@@ -233,7 +234,7 @@ async def probe_task_manager(rest: str, resource_id: str) -> str | None:
 
 async def _get(rest: str, path: str) -> dict[str, object] | None:
     try:
-        async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
+        async with loopback_client(3) as client:
             response = await client.get(rest + path)
     except httpx.HTTPError as error:
         raise OSError(f"{rest}: {error or type(error).__name__}") from error
