@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from headrace.core import dead_letter
 from headrace.core.documents import LoaderDocument
 from headrace_apps.loader.batches import DeadLetter
+from headrace_apps.loader.topic import client_config
 
 FLUSH_SECONDS = 1.0
 SCAN_SECONDS = 60.0
@@ -110,7 +111,7 @@ class DeadLetterTopic:
         found: set[Position] = set()
         consumer = Consumer(
             {
-                **self._kafka,
+                **client_config(self._kafka),
                 "group.id": f"{self._group}.dead-letters",  # never joined, never committed
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -166,7 +167,7 @@ class DeadLetterTopic:
     def _connect(self) -> Producer:
         if self._producer is None:
             settings: dict[str, Any] = {
-                **self._kafka,
+                **client_config(self._kafka),
                 "acks": "all",
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 from headrace.core.documents import LoaderDocument
 from headrace_apps.loader.metrics import LoaderMetrics
 from headrace_apps.loader.source import Source
+from headrace_apps.loader.topic import client_config
 
 EVERY_SECONDS = 1.0
 
@@ -26,7 +27,7 @@ class LagWatch:
         self._topic = document.topic.kafka_topic
         self._source = source
         self._metrics = metrics
-        self._admin = AdminClient(dict(document.kafka))
+        self._admin = AdminClient(client_config(document.kafka))
         self._asked: dict[TopicPartition, Future[ListOffsetsResultInfo]] = {}
         self._ends: dict[int, int] = {}
         self._asked_at = float("-inf")

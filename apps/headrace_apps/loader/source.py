@@ -16,6 +16,7 @@ from headrace.core.documents import LoaderDocument
 from headrace_apps.loader.batches import Record
 from headrace_apps.loader.positions import Bounds, PositionLostError
 from headrace_apps.loader.statements import Span
+from headrace_apps.loader.topic import client_config
 
 TICK_SECONDS = 0.2
 """How long the stop signal may go unseen while no record comes."""
@@ -39,7 +40,7 @@ def consumer_config(document: LoaderDocument) -> dict[str, object]:
         "session.timeout.ms": 6_000,
         "heartbeat.interval.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 30_000,  # new partitions are read from this long after
-        **document.kafka,
+        **client_config(document.kafka),
         "group.id": document.group_id,
         "isolation.level": "read_committed",
         "partition.assignment.strategy": "cooperative-sticky",
@@ -58,7 +59,7 @@ class Source:
         self._topic = document.topic.kafka_topic
         self._batch = document.batch
         self._positions = positions
-        self._waiting = False
+        self._told: set[int] = set()
         self._stored: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._in_hand: list[Record] = []
@@ -158,7 +159,7 @@ class Source:
             else:
                 self._refuse(error)
             return
-        self._waiting = False
+        self._told.clear()
         # A partition that was taken away may still have records on the way, and a seek those before it.
         if partition is None or offset is None or offset < self._next.get(partition, offset + 1):
             return
@@ -201,6 +202,7 @@ class Source:
         consumer.incremental_unassign([TopicPartition(self._topic, partition) for partition in gone])
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._waiting:
-            self._waiting = True
+        """Once per cause, until records come again."""
+        if error.code() not in self._told:
+            self._told.add(error.code())
             log.warning("waiting for Kafka: %s", error.str())

@@ -99,8 +99,8 @@ def test_a_loader_killed_at_random_moments_loses_and_repeats_nothing(
     sent = 0
     # Small batches, so that a kill meets every moment of one.
     loader = start_loader(topic.document(warehouse, "KILLED", batch={"max_rows": 25, "max_ms": 50}))
-    for _ in range(5):
-        for _ in range(400):
+    for _ in range(4):
+        for _ in range(250):
             topic.send_bytes(f"u{sent % 5}", b"not json" if rng.random() < 0.05 else _json(sent), flush=False)
             sent += 1
         topic.send_bytes("u0", b"not json")
