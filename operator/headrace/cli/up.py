@@ -126,7 +126,8 @@ class Foreground:
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
         for number, code in ((signal.SIGINT, CTRL_C), (signal.SIGTERM, TERMINATED), (signal.SIGHUP, TERMINATED)):
-            loop.add_signal_handler(number, self._asked_to_stop, code)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job, wants it ignored
+                loop.add_signal_handler(number, self._asked_to_stop, code)
         sampling = asyncio.create_task(self.consumption.sample())
         work = asyncio.create_task(self._work())
         ends: set[asyncio.Future[Any]] = {work, self.stop, self.local.on_demand.failed, self.supervisor.failed}

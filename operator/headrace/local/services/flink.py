@@ -193,7 +193,7 @@ def _service(site: Site, java: Java, home: Path, conf: Path, role: _Role) -> Ser
         jar for jar in (home / "lib").glob("*.jar") if not any(jar.name.startswith(f"{n}-") for n in CLIENT_ONLY)
     )
     archive = archive_of(site.cache, role.name, java, jars, role.flags)
-    options = [*java_options(home), f"-Dlog4j.configurationFile=file:{conf / 'log4j.properties'}"]
+    options = [*java_options(home), f"-Dlog4j.configurationFile={(conf / 'log4j.properties').as_uri()}"]
 
     def command() -> list[str]:
         head = [str(java.binary), *role.flags, *archive.flags(), *options, "-cp", class_path(jars)]

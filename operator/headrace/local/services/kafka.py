@@ -75,14 +75,14 @@ async def kafka(site: Site, spawner: Spawner) -> Service:
     address = site.address(NAME)
     config.write_text(properties(address, site.address("kafka-controller"), data))
     log4j.write_text(LOG4J)
-    flags = [*LIGHT, "-Xmx384m", "-Xms96m", f"-Dlog4j2.configurationFile={log4j}"]
+    flags = [*LIGHT, "-Xmx384m", "-Xms96m", f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
     archive = archive_of(site.cache, NAME, java, jars, LIGHT)
 
     async def format_storage() -> None:
         if (data / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = [str(java.binary), *LIGHT, "-cp", class_path(jars), f"-Dlog4j2.configurationFile={log4j}"]
+        tool = [str(java.binary), *LIGHT, "-cp", class_path(jars), f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
         log = site.log("kafka-format")
         with logs.open_log(log) as output:
             process = await spawner.start(
