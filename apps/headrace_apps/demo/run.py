@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -78,7 +79,8 @@ async def run_demo(demo: Demo) -> int:
         loop.add_signal_handler(number, signals.abort.set)
     demo.state.mkdir(parents=True, exist_ok=True)
     try:
-        async with Up(demo.pipeline, demo.state, demo.console.print) as up:
+        say = partial(demo.console.print, markup=False, highlight=False, soft_wrap=True)
+        async with Up(demo.pipeline, demo.state, say) as up:
             return await _run(demo, up, signals)
     except (DemoError, UpError) as error:
         demo.console.print(f"The demo failed: {error}", style="red", markup=False)

@@ -37,7 +37,7 @@ class Timing:
     """Seconds. `duration` None: until told to stop."""
 
     duration: float | None
-    first_result: float = 120.0
+    first_result: float = 240.0
     """How long to wait, after the closing events, for the first result."""
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from headrace_apps.demo.check.compare import compare
 from headrace_apps.demo.check.fetch import FetchError, fetch_observed
-from headrace_apps.demo.check.places import add_place_arguments, places_of
+from headrace_apps.demo.check.places import Places, add_place_arguments, places_of
 from headrace_apps.demo.check.report import print_results
-from headrace_apps.demo.ledger import LedgerError, read_ledger
+from headrace_apps.demo.check.result import Result
+from headrace_apps.demo.ledger import Entry, LedgerError, read_ledger
 
+AGAIN_SECONDS = 3.0
 WIDTH = 120
 """Of the table, where the output is no terminal."""
 
@@ -21,19 +26,30 @@ WIDTH = 120
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m headrace_apps.demo.check", description=__doc__)
     parser.add_argument("--ledger", type=Path, required=True, help="what was sent, as the traffic wrote it")
+    parser.add_argument("--wait", type=float, default=0, help="look again for so many seconds while something differs")
     add_place_arguments(parser)
     options = parser.parse_args()
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     try:
         ledger = read_ledger(options.ledger)
         console.print(f"ledger: {len(ledger):,} events sent", highlight=False)
-        observed = fetch_observed(places_of(options), lambda line: console.print(line, highlight=False))
+        results = compare_until(ledger, places_of(options), time.monotonic() + options.wait, console)
     except (OSError, LedgerError, FetchError) as error:
         console.print(f"The check could not be made: {error}", style="red", markup=False)
         return 3
-    results = compare(ledger, observed)
     print_results(results, console)
     return 0 if all(result.passed for result in results) else 1
+
+
+def compare_until(ledger: Sequence[Entry], places: Places, deadline: float, console: Console) -> list[Result]:
+    """The comparison, made again while it differs and the deadline (monotonic seconds) is not over."""
+    while True:
+        observed = fetch_observed(places, lambda line: console.print(line, highlight=False))
+        results = compare(ledger, observed)
+        if all(result.passed for result in results) or time.monotonic() >= deadline:
+            return results
+        console.print("not all is there yet, or something differs: looking again", highlight=False)
+        threading.Event().wait(AGAIN_SECONDS)
 
 
 if __name__ == "__main__":
