@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from headrace_apps.demo.check.fetch import fetch_topic
 from headrace_apps.demo.check.places import parse_places
+from headrace_apps.demo.ledger import Kind, read_ledger
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Leftovers, Shell
@@ -69,11 +70,11 @@ def test_the_check_passes_and_then_fails_for_a_single_record(shell: Shell, state
     assert f"{value['page']} " in output
     assert "2 times" in output
 
-    [deleted] = [execute(looked.snowflake, f"DELETE FROM {looked.table} WHERE _OFFSET = 0 AND _PARTITION = 0")]
-    assert deleted == 1
+    loaded = next(entry.sent.id for entry in read_ledger(ledger) if entry.sent.kind is Kind.CLICK)
+    assert execute(looked.snowflake, f"DELETE FROM {looked.table} WHERE EVENT_ID = '{loaded}'") == 1
     code, output = shell.run(*check, seconds=300)
     assert code == 1
-    assert ": missing" in output
+    assert f"{loaded}: missing" in output
 
     code, _ = shell.run(*HEADRACE, "down", *at, seconds=200)
     assert code == 0

@@ -17,21 +17,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 DEMO = ("-m", "headrace_apps.demo", "--rate", "300")
 
 
-def test_the_demo_balances_and_leaves_no_process(shell: Shell, state: Path, leftovers: Leftovers) -> None:
-    code, output = shell.run(*DEMO, "--duration", "20", "--state", str(state), seconds=600)
-    assert code == 0, output
-    for part in ("first 2xx", "first aggregate", "p95", "The check passed"):
-        assert part in output
-    assert leftovers.after(20) == []
-
-
 def test_the_demo_balances_when_each_part_is_killed(shell: Shell, state: Path, leftovers: Leftovers) -> None:
-    kills = ("task-manager@12", "loader@22", "gateway@30", "broker@38")
+    kills = ("task-manager@3", "loader@12", "gateway@18", "broker@26")
     arguments = [argument for kill in kills for argument in ("--kill", kill)]
-    code, output = shell.run(*DEMO, "--duration", "60", "--state", str(state), *arguments, seconds=800)
+    code, output = shell.run(*DEMO, "--duration", "20", "--state", str(state), *arguments, seconds=800)
     assert code == 0, output
     assert output.count("with SIGKILL") == len(kills)
-    assert "The check passed" in output
+    for part in ("first 2xx", "first aggregate", "p50", "The check passed"):
+        assert part in output
     assert leftovers.after(20) == []
 
 

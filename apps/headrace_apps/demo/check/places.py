@@ -12,7 +12,6 @@ from typing import Any
 from headrace_apps.demo.clickstream import TABLE
 
 LOGIN_SECONDS = 20
-STATEMENT_SECONDS = 120
 
 # The connector announces defaults of future versions on every login.
 warnings.filterwarnings("ignore", category=FutureWarning, module=r"snowflake\.connector")
@@ -62,7 +61,6 @@ def places_of(options: argparse.Namespace) -> Places:
         secret = {"password": "none"}  # the stand-in asks for one and looks at none
     bounds = {
         "login_timeout": LOGIN_SECONDS,
-        "network_timeout": STATEMENT_SECONDS,
         "enable_server_session_keep_alive_auto_detection": False,
         "session_parameters": {"TIMEZONE": "UTC", "CLIENT_TELEMETRY_ENABLED": False},
     }
