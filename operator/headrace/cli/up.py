@@ -89,9 +89,11 @@ async def set_up_parts(state: Path) -> int:
     consumption = Consumption()
     with Spawner() as spawner:
         supervisor = Supervisor(spawner, announcer)
+        sampling = asyncio.create_task(consumption.sample())
         try:
             await set_up(site, supervisor)
         finally:
+            sampling.cancel()
             await supervisor.stop_all()
     announcer.say(f"everything is set up in {site.cache}: {consumption.summary()}")
     return 0
