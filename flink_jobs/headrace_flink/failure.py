@@ -33,13 +33,25 @@ def describe_failure(trace: str) -> Failure:
     """The innermost cause that has words, and the place in the SQL when any cause names one."""
     causes = _causes(trace)
     worded = [text for _, text in causes if text and not _WRAPPING.match(text)]
-    message = worded[-1] if worded else (causes[-1][0].rsplit(".", 1)[-1] if causes else "")
+    message = _told(worded) if worded else (causes[-1][0].rsplit(".", 1)[-1] if causes else "")
     place = next((match for _, text in reversed(causes) if (match := _PLACE.search(text))), None)
     return Failure(
         _shortened(_quoting_hint(_NOISE.sub("", message))) or "Flink gave no reason",
         int(place["line"]) if place else None,
         int(place["column"]) if place else None,
     )
+
+
+def _told(worded: list[str]) -> str:
+    """The innermost text; with the one around it where that says the same and more, or names the option."""
+    inner = worded[-1]
+    for outer in reversed(worded[:-1]):
+        if outer.startswith("Could not parse value"):
+            return f"{outer}\n{inner}"
+        # Such as the address behind "Connection refused".
+        if inner in outer and len(outer) < MAX_CHARS:
+            inner = outer
+    return inner
 
 
 def _quoting_hint(message: str) -> str:

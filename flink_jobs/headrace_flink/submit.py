@@ -26,6 +26,10 @@ class Cluster:
     jars: tuple[Path, ...] = ()
 
 
+# A cluster that does not answer within some seconds is not there; Flink's own patience is over a minute.
+_CLIENT_PATIENCE = {"rest.retry.max-attempts": "5", "rest.retry.delay": "1 s"}
+
+
 class SubmissionError(Exception):
     """Flink refused the job. `statement` is the SQL it was about, None when it was about the whole job."""
 
@@ -51,6 +55,7 @@ def settings_of(document: JobDocument, cluster: Cluster, from_state: str | None)
             "execution.attached": "false",
             "rest.address": host,
             "rest.port": port,
+            **_CLIENT_PATIENCE,
         }
     if from_state is not None:
         settings["execution.state-recovery.path"] = from_state

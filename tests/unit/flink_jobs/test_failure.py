@@ -42,7 +42,17 @@ Caused by: org.apache.flink.util.FlinkException: Failed to execute job 'clickstr
 \t... 14 more
 Caused by: java.lang.RuntimeException: org.apache.flink.runtime.client.JobInitializationException: Could not start
 \t... 12 more
-Caused by: java.net.ConnectException: Connection refused: /127.0.0.1:8081
+Caused by: org.apache.flink.shaded.netty4.io.netty.channel.AbstractChannel$AnnotatedConnectException: \
+Connection refused: /127.0.0.1:8081
+Caused by: java.net.ConnectException: Connection refused
+"""
+
+MISTYPED_OPTION = """\
+org.apache.flink.table.api.ValidationException: Unable to create a source for reading table 'x'.
+\tat a.B.c(B.java:1)
+Caused by: java.lang.IllegalArgumentException: Could not parse value 'tumbel' for key 'headrace.late.kind'.
+\t... 12 more
+Caused by: java.lang.IllegalArgumentException: Could not parse value for enum class a.Kind. Expected one of: [[TUMBLE]]
 """
 
 
@@ -65,6 +75,13 @@ def test_the_innermost_cause_is_told() -> None:
     failure = describe_failure(UNREACHABLE)
     assert failure.message == "Connection refused: /127.0.0.1:8081"
     assert failure.line is None
+
+
+def test_a_wrong_option_is_named_with_what_it_takes() -> None:
+    assert describe_failure(MISTYPED_OPTION).message.splitlines() == [
+        "Could not parse value 'tumbel' for key 'headrace.late.kind'.",
+        "Could not parse value for enum class a.Kind. Expected one of: [[TUMBLE]]",
+    ]
 
 
 def test_an_exception_without_words_is_told_by_its_kind() -> None:

@@ -28,6 +28,8 @@ def test_a_session_cluster_gets_a_detached_job_with_its_jars() -> None:
         "execution.attached": "false",
         "rest.address": "127.0.0.1",
         "rest.port": "8081",
+        "rest.retry.max-attempts": "5",
+        "rest.retry.delay": "1 s",
     }
 
 
