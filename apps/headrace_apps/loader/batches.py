@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from headrace.core.columns import TIMESTAMP, Column, Kind
 from headrace.core.dead_letter import Reason
 from headrace.core.documents import LoaderDocument
 from headrace.core.keys import is_plain
@@ -67,19 +68,25 @@ class Batch:
         )
 
 
+def _in_key(column: Column) -> Column:
+    """A key field as Kafka's key holds it: always there, a time as text whatever the value writes."""
+    type_ = TIMESTAMP if column.type.kind is Kind.EPOCH_MILLIS else column.type
+    return column.model_copy(update={"required": True, "type": type_})
+
+
 class BatchBuilder:
     """Builds the batches of one sink. Raises ValueError for a document whose rows it could not stage."""
 
     def __init__(self, document: LoaderDocument, layout: Layout) -> None:
         self._document = document
         self._layout = layout
-        self._decoder = RowDecoder(document.fields, document.event_time_field)
+        self._decoder = RowDecoder(document.fields)
         self._projection = Projection(document.columns, document.fields)
         fields = {field.name: field for field in document.fields}
         keys = [fields[name] for name in document.topic.key_fields if name in fields]
         self._key_fields = [key.name for key in keys]
         self._plain_key = is_plain(keys)
-        self._key_decoder = RowDecoder([key.model_copy(update={"required": True}) for key in keys])
+        self._key_decoder = RowDecoder([_in_key(key) for key in keys])
         names = [column.name for column in layout.staging]
         self._key_at = [names.index(key) for key in layout.keys]
 

@@ -24,7 +24,7 @@ from headrace_apps.loader.strict_json import json_text, parse_strict
 class Row:
     """A value per field: str, int, float, bool, or None where an optional field is absent or null.
 
-    TIMESTAMP is epoch milliseconds, DATE its text; ARRAY, MAP, ROW and JSON are compact JSON text.
+    TIMESTAMP and EPOCH_MILLIS are epoch milliseconds, DATE its text; ARRAY, MAP, ROW and JSON are compact JSON text.
     """
 
     values: dict[str, Any]
@@ -59,13 +59,10 @@ class _UnfitError(ValueError):
 
 
 class RowDecoder:
-    """Decodes the values of one topic.
+    """Decodes the values of one topic."""
 
-    `event_time_field` may also come as epoch milliseconds: the columns do not tell which of the two its schema has.
-    """
-
-    def __init__(self, fields: Sequence[Column], event_time_field: str | None = None) -> None:
-        self._fields = [(f.name, f.required, _fit_top(f.type, f.name == event_time_field)) for f in fields]
+    def __init__(self, fields: Sequence[Column]) -> None:
+        self._fields = [(f.name, f.required, _fit_top(f.type)) for f in fields]
 
     def decode(self, value: bytes | None) -> Outcome:
         """One outcome for one record's value. Never raises."""
@@ -97,11 +94,13 @@ def _refused(error: str) -> Refused:
     return Refused(Reason.UNLOADABLE, error)
 
 
-def _fit_top(type_: ColumnType, is_event_time: bool) -> Fit:
+def _fit_top(type_: ColumnType) -> Fit:
     """How a value of a top-level field becomes a value of the row."""
     match type_.kind:
         case Kind.TIMESTAMP:
-            return _event_time if is_event_time else _timestamp
+            return _timestamp
+        case Kind.EPOCH_MILLIS:
+            return _epoch_millis
         case Kind.ARRAY | Kind.MAP | Kind.ROW | Kind.JSON:
             nested = _fit(type_)
             return lambda value: json_text(nested(value))
@@ -168,9 +167,7 @@ def _timestamp(value: Any) -> int:
         raise _UnfitError(str(error)) from None
 
 
-def _event_time(value: Any) -> int:
-    if type(value) is str:
-        return _timestamp(value)
+def _epoch_millis(value: Any) -> int:
     try:
         return check_instant(_bigint(value))
     except _UnfitError:
@@ -194,6 +191,7 @@ _SINGLE: dict[Kind, Fit] = {
     Kind.DOUBLE: _double,
     Kind.BOOLEAN: _boolean,
     Kind.TIMESTAMP: lambda value: instant_text(_timestamp(value)),
+    Kind.EPOCH_MILLIS: lambda value: instant_text(_epoch_millis(value)),
     Kind.DATE: _date,
     Kind.JSON: lambda value: value,
 }

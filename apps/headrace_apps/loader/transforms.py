@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
 
-from headrace.core.columns import Column, ColumnType, Kind
+from headrace.core.columns import TIMESTAMP, Column, ColumnType, Kind
 from headrace.core.dead_letter import Reason
 from headrace.core.documents import TableColumn, Transform
 from headrace_apps.loader.instants import check_instant, instant_text, parse_date, parse_instant
@@ -28,7 +28,8 @@ class Projection:
 
     def __init__(self, columns: Sequence[TableColumn], fields: Sequence[Column]) -> None:
         """Raises ValueError when a column has no field, or a cast that cannot be made."""
-        types = {field.name: field.type for field in fields}
+        # How a time was written does not matter any more: the row holds an instant.
+        types = {f.name: TIMESTAMP if f.type.kind is Kind.EPOCH_MILLIS else f.type for f in fields}
         self._steps: list[tuple[str, str, Change | None]] = []
         for column in columns:
             if column.field not in types:

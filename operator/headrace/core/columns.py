@@ -86,3 +86,28 @@ def quote(identifier: str) -> str:
 STRING, BIGINT, DOUBLE = (ColumnType(kind=k) for k in (Kind.STRING, Kind.BIGINT, Kind.DOUBLE))
 BOOLEAN, TIMESTAMP, EPOCH_MILLIS = (ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.EPOCH_MILLIS))
 DATE, JSON = (ColumnType(kind=k) for k in (Kind.DATE, Kind.JSON))
+
+
+# What a sink's `cast` can do beside any single value → STRING; the loader implements exactly these.
+CASTS = frozenset(
+    {
+        (Kind.STRING, Kind.BIGINT),
+        (Kind.STRING, Kind.DOUBLE),
+        (Kind.STRING, Kind.BOOLEAN),
+        (Kind.STRING, Kind.TIMESTAMP),
+        (Kind.STRING, Kind.DATE),
+        (Kind.BIGINT, Kind.DOUBLE),
+        (Kind.BIGINT, Kind.BOOLEAN),
+        (Kind.BIGINT, Kind.TIMESTAMP),
+        (Kind.DOUBLE, Kind.BIGINT),
+        (Kind.BOOLEAN, Kind.BIGINT),
+        (Kind.TIMESTAMP, Kind.BIGINT),
+        (Kind.TIMESTAMP, Kind.DATE),
+        (Kind.DATE, Kind.TIMESTAMP),
+    }
+)
+
+
+def castable(source: Kind, target: Kind) -> bool:
+    """Whether a single value of one kind can become the other; a value that does not fit is then a dead letter."""
+    return source is target or target is Kind.STRING or (source, target) in CASTS

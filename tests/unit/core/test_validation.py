@@ -104,6 +104,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("spec.sinks.0.snowflake.transforms", [{"select": ["page"]}], "drops or masks 'event_id'"),
     ("spec.sinks.0.snowflake.transforms", [{"rename": {"field": "page", "to": "PRICE"}}], "leaves two columns 'PRICE'"),
     ("spec.sinks.0.snowflake.transforms", [{"hash": "page"}, {"mask": {"field": "page"}}], "already changed by a hash"),
+    ("spec.sinks.0.snowflake.transforms", [{"cast": {"field": "price", "to": "DATE"}}], "'price' is DOUBLE and cannot be cast to DATE"),
     ("spec.sinks.0.snowflake.batch", {"interval": "1ms"}, "batch.interval: must be between 100ms and 1h"),
 ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from headrace.core.columns import (
     BOOLEAN,
     DATE,
     DOUBLE,
+    EPOCH_MILLIS,
     JSON,
     STRING,
     TIMESTAMP,
@@ -135,10 +136,11 @@ def test_no_value_is_a_tombstone() -> None:
     assert RowDecoder([]).decode(None) == TOMBSTONE
 
 
-def test_the_event_time_may_be_epoch_milliseconds() -> None:
-    decoder = RowDecoder([Column(name="at", type=TIMESTAMP, required=True)], event_time_field="at")
+def test_an_integer_event_time_is_epoch_milliseconds() -> None:
+    decoder = RowDecoder([Column(name="at", type=EPOCH_MILLIS, required=True)])
     assert decoder.decode(b'{"at":1795374060123}') == Row({"at": 1795374060123})
     assert error_of(decoder.decode(b'{"at":1e18}')) == "field at is outside the years 1 to 9999"
+    assert error_of(decoder.decode(b'{"at":"2026-11-22T19:01:00Z"}')) == "field at is a string, an integer was expected"
 
 
 EVERYTHING = [
@@ -146,6 +148,7 @@ EVERYTHING = [
     for kind, type_, required in [
         (Kind.STRING, STRING, True), (Kind.BIGINT, BIGINT, False), (Kind.DOUBLE, DOUBLE, False),
         (Kind.BOOLEAN, BOOLEAN, False), (Kind.TIMESTAMP, TIMESTAMP, False), (Kind.DATE, DATE, False),
+        (Kind.EPOCH_MILLIS, EPOCH_MILLIS, False),
         (Kind.JSON, JSON, False), (Kind.ARRAY, ARRAY, False), (Kind.MAP, MAP, False), (Kind.ROW, ROW, False),
     ]
 ]  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from headrace.core.columns import BIGINT, BOOLEAN, DATE, DOUBLE, JSON, STRING, TIMESTAMP, Column, ColumnType
+from headrace.core.columns import BIGINT, BOOLEAN, CASTS, DATE, DOUBLE, JSON, STRING, TIMESTAMP, Column, ColumnType
 from headrace.core.documents import TableColumn, Transform
 from headrace_apps.loader.rows import Refused
-from headrace_apps.loader.transforms import Projection, mask
+from headrace_apps.loader.transforms import _CASTS, Projection, mask
 
 
 def apply(source: ColumnType, transform: Transform | None, value: Any) -> Any:
@@ -83,3 +83,7 @@ def test_what_cannot_be_projected_is_refused_at_the_start() -> None:
         Projection([TableColumn(name="C", field="f", type=STRING)], [])
     with pytest.raises(ValueError, match="BOOLEAN cannot be cast to DATE"):
         apply(BOOLEAN, cast(DATE), True)
+
+
+def test_the_loader_casts_exactly_what_validation_lets_through() -> None:
+    assert set(_CASTS) == CASTS

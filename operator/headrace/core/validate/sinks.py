@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from headrace.core.columns import STRING, ColumnType, Kind
+from headrace.core.columns import STRING, TIMESTAMP, ColumnType, Kind, castable
 from headrace.core.documents import Batch, TableColumn, Transform
 from headrace.core.durations import parse_duration
 from headrace.core.pipeline import Sink, Topic
@@ -14,9 +14,7 @@ from headrace.core.validate.findings import Findings
 from headrace.core.wire import pipeline as wire
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
-_SCALARS = frozenset(
-    {Kind.STRING, Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.EPOCH_MILLIS, Kind.DATE}
-)
+_SCALARS = frozenset({Kind.STRING, Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE})
 
 
 def resolve(pipeline: wire.StreamPipeline, topics: Mapping[str, Topic], found: Findings) -> tuple[Sink, ...]:
@@ -56,7 +54,13 @@ def _table(text: str, path: Path, found: Findings) -> tuple[str | None, str, str
 def _columns(sink: wire.Sink, topic: Topic, path: Path, found: Findings) -> tuple[TableColumn, ...]:
     """The table's columns: the row's, each under its present name, after every transform in turn."""
     columns = {
-        column.name: TableColumn(name=column.name, field=column.name, type=column.type, required=column.required)
+        column.name: TableColumn(
+            name=column.name,
+            field=column.name,
+            # The table holds an instant, however the event wrote it.
+            type=TIMESTAMP if column.type.kind is Kind.EPOCH_MILLIS else column.type,
+            required=column.required,
+        )
         for column in topic.schema.columns
     }
     if not columns:
@@ -96,6 +100,8 @@ def _apply(
     if column.type.kind not in _SCALARS:
         found.add(here, f"{field!r} is {column.type.sql}; only a single value can be changed")
     result, change = _change(transform)
+    if transform.cast is not None and not castable(column.type.kind, result.kind):
+        found.add(here, f"{field!r} is {column.type.kind} and cannot be cast to {result.kind}")
     return columns | {field: column.model_copy(update={"type": result, "transform": change})}
 
 
