@@ -64,7 +64,7 @@ def _draw(status: dict[str, Any], console: Console) -> None:
     console.print()
     resources = Table("resource", "state", "", box=None, pad_edge=False)
     for resource in status["resources"]:
-        resources.add_row(resource["id"], resource["state"], resource["detail"])
+        resources.add_row(resource["id"], resource["state"], resource["detail"].split("\n", 1)[0])
     console.print(resources)
     console.print()
     addresses = status["addresses"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +110,9 @@ class LocalRun:
         except (PartError, OSError) as error:
             worded = error if isinstance(error, PartError) else PartError(f"{step.id}: {error}", "it is tried again")
             pause = min(LAST_RETRY, known.pause * 2) if known and known.step == step else FIRST_RETRY
+            if step.id.startswith("job/") and step.action is Action.CHANGE and isinstance(error, PartError):
+                # The old version runs again; each further try would stop it anew. `up` with the file tries again.
+                pause = math.inf
             self.refused[step.id] = _Refusal(step, worded, self.clock() + pause, pause)
             raise worded from error
         self.refused.pop(step.id, None)
