@@ -39,7 +39,7 @@ DRAIN_SECONDS = 180.0
 FIRST_AGGREGATE_SECONDS = 240.0
 """For a run whose kills wait for the first aggregate."""
 AFTER_KILL_SECONDS = 10.0
-"""The traffic goes on at least so long after the last kill, so that it meets what was killed."""
+"""The traffic goes on at least so long after the last kill, and until it flows again: it must meet what was killed."""
 
 NOT_STARTED, INTERRUPTED = 3, 130
 
@@ -211,8 +211,8 @@ class _Scene:
         if self._kills and self._figures.first_result is None and now > self._begun + FIRST_AGGREGATE_SECONDS:
             self._signals.abort.set()
             self._failure = f"no aggregate within {FIRST_AGGREGATE_SECONDS:.0f} s, so nothing was killed"
-        killed = not self._kills and now > self._last_kill + AFTER_KILL_SECONDS
-        return duration is not None and now > self._begun + duration and killed
+        recovered = not self._kills and now > self._last_kill + AFTER_KILL_SECONDS and self._tally.away is None
+        return duration is not None and now > self._begun + duration and recovered
 
     async def _kill_due(self, view: LiveView) -> None:
         first = self._figures.first_result
