@@ -16,6 +16,7 @@ _FRAME = re.compile(r"^\s+(at |\.\.\. \d+ (more|common frames))|^\s*Suppressed: 
 _PLACE = re.compile(r"(?:[Ff]rom |[Aa]t )line (?P<line>\d+), column (?P<column>\d+)")
 # What surrounds the cause without adding to it.
 _WRAPPING = re.compile(r"^(SQL validation failed\.|SQL parse failed\.|Failed to execute sql|org\.apache\.flink\.)")
+_PY4J = re.compile(r"^An error occurred while calling [^\n]*\n: ")
 _ENCOUNTERED = re.compile(r'Encountered "(?P<word>[^"]*)" at line \d+, column \d+\.')
 _NOISE = re.compile(r"^(?:(?:From|At) line \d+, column \d+(?: to line \d+, column \d+)?: )")
 
@@ -31,7 +32,7 @@ class Failure:
 
 def describe_failure(trace: str) -> Failure:
     """The innermost cause that has words, and the place in the SQL when any cause names one."""
-    causes = _causes(trace)
+    causes = _causes(_PY4J.sub("", trace))
     worded = [text for _, text in causes if text and not _WRAPPING.match(text)]
     message = _told(worded) if worded else (causes[-1][0].rsplit(".", 1)[-1] if causes else "")
     place = next((match for _, text in reversed(causes) if (match := _PLACE.search(text))), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from headrace_flink.failure import MAX_CHARS, describe_failure
 
 UNKNOWN_COLUMN = """\
@@ -62,8 +64,9 @@ def test_the_place_and_the_words_of_a_wrong_column() -> None:
     assert (failure.line, failure.column) == (2, 8)
 
 
-def test_a_word_of_sql_used_as_a_name_says_how_to_quote_it() -> None:
-    failure = describe_failure(RESERVED_WORD)
+@pytest.mark.parametrize("prefix", ["", "An error occurred while calling o235.executeSql.\n: "])
+def test_a_word_of_sql_used_as_a_name_says_how_to_quote_it(prefix: str) -> None:
+    failure = describe_failure(prefix + RESERVED_WORD)
     assert failure.message.splitlines() == [
         'Encountered "views" at line 2, column 52.',
         "If `views` is meant as a name, write it in backticks: it is a word of Flink's SQL.",
