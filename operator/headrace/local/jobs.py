@@ -105,7 +105,7 @@ class Jobs:
         settings = {**document.config, **({STATE_PATH: state} if state else {})}
         await asyncio.to_thread(write_whole, attempt, document.model_copy(update={"config": settings}).to_json())
         job = await self._submit(name, attempt)
-        await self._until_running(name, job, state)
+        await self._until_running(name, job)
         await asyncio.to_thread(write_whole, file, document.to_json())
         attempt.unlink(missing_ok=True)
         record.owner, record.digest, record.flink_id = owner, document.digest, job
@@ -155,18 +155,13 @@ class Jobs:
             self._spawner.ended(process)
         return await asyncio.to_thread(printed.read_text)
 
-    async def _until_running(self, name: str, job: str, state: str | None) -> None:
+    async def _until_running(self, name: str, job: str) -> None:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while (now := await self._rest.state(job)) != "RUNNING":
             if now in ("FAILED", "CANCELED", "FINISHED", "SUSPENDED"):
                 why = await self._rest.failure(job)
-                if state is not None and any(
-                    word in why for word in ("rollback to checkpoint", "restore", "savepoint")
-                ):
-                    raise PartError(
-                        f"job {name} cannot take over the state of its last version: {why}",
-                        "give the changed job a new name: it then starts from the beginning of its topics",
-                    )
+                if is_about_state(why):
+                    raise _cannot_take_over(name, why)
                 raise PartError(f"job {name} {now.lower()}: {why}", "see `headrace logs flink-jobmanager`")
             if asyncio.get_running_loop().time() > deadline:
                 raise PartError(
@@ -188,6 +183,20 @@ class Jobs:
             shutil.rmtree(run, ignore_errors=True)
 
 
+def is_about_state(message: str) -> bool:
+    """True when Flink says that a job does not fit the state it was to resume from."""
+    return "checkpoint/savepoint" in message or "StateMigrationException" in message
+
+
+def _cannot_take_over(name: str, why: str) -> PartError:
+    # Flink goes on about a flag of its own command line, which drops the state: nothing to recommend here.
+    short = why.split(" If you want to allow", 1)[0]
+    return PartError(
+        f"job {name} cannot take over the state of its last version: {short}",
+        "give the changed job a new name: it then starts from the beginning of its topics",
+    )
+
+
 def _job_id(name: str, printed: str, log: Path) -> str:
     """The Flink id from the runner's outcome line. Raises PartError with the runner's words."""
     for line in printed.splitlines():
@@ -200,6 +209,8 @@ def _job_id(name: str, printed: str, log: Path) -> str:
             continue
         if "error" in told:
             error = told["error"]
+            if is_about_state(error["message"]):
+                raise _cannot_take_over(name, error["message"])
             place = f" (line {error['line']}, column {error.get('column')})" if "line" in error else ""
             raise PartError(f"Flink refuses job {name}: {error['message']}{place}", "correct the job's sql")
         return str(told["jobId"])

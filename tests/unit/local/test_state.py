@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -99,6 +100,15 @@ def test_each_job_has_the_id_of_its_own_outcome(tmp_path: Path) -> None:
 def test_a_refused_job_is_told_in_flinks_words(tmp_path: Path) -> None:
     with pytest.raises(PartError, match=r"Flink refuses job shop.late: no such column \(line 3, column 5\)"):
         _job_id("shop.late", PRINTED, tmp_path)
+
+
+def test_a_job_that_does_not_fit_its_state_is_told_to_take_another_name(tmp_path: Path) -> None:
+    words = "Failed to rollback to checkpoint/savepoint file:/s. Cannot map state. If you want to allow to skip this, …"
+    printed = json.dumps({"name": "shop.late", "error": {"message": words}})
+    with pytest.raises(PartError) as caught:
+        _job_id("shop.late", printed, tmp_path)
+    assert caught.value.what.endswith("Cannot map state.")
+    assert "new name" in caught.value.todo
 
 
 def test_a_planner_that_says_nothing_shows_its_log(tmp_path: Path) -> None:
