@@ -33,6 +33,25 @@ def percentiles(values: Sequence[float]) -> Percentiles | None:
     )
 
 
+class CatchUp:
+    """Whether the outputs have caught up with the traffic: what was accepted two seconds ago is processed.
+
+    Before that, what is measured is the backlog of the parts' start, not their latency.
+    """
+
+    def __init__(self, behind_seconds: float = 2.0) -> None:
+        self._behind = behind_seconds
+        self._accepted: deque[tuple[float, int]] = deque()
+
+    def reached(self, now: float, accepted: int, processed: int) -> bool:
+        """Call it again and again, with counts as they are `now`."""
+        self._accepted.append((now, accepted))
+        while len(self._accepted) > 1 and self._accepted[1][0] <= now - self._behind:
+            self._accepted.popleft()
+        then, accepted_then = self._accepted[0]
+        return then <= now - self._behind and 0 < accepted_then <= processed
+
+
 class Latencies:
     """From an event's first attempt over HTTP to its reading out of the API, both on this process's clock."""
 
@@ -62,7 +81,7 @@ class Latencies:
                 self._recent.popleft()
 
     def restart(self) -> None:
-        """Forget what was measured while the parts were still starting: that was their backlog, not their latency."""
+        """Forget what was measured so far, and what is under way."""
         with self._lock:
             self._sent.clear()
             self._all = array("f")
@@ -92,6 +111,8 @@ class Figures:
     view_windows: set[tuple[str, int]] = field(default_factory=set)
     """Page and window start (epoch ms) that the view answers with."""
     first_result: float | None = None
+    caught_up: float | None = None
+    """When the latencies began to count (see CatchUp)."""
     latencies: Latencies = field(default_factory=Latencies)
     troubles: dict[str, str] = field(default_factory=dict)
     """Why a watcher gets no figure at the moment, by watcher."""

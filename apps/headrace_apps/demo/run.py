@@ -24,7 +24,7 @@ from rich.console import Console
 from headrace_apps.demo.api import Api, Unexpected
 from headrace_apps.demo.check.places import parse_places
 from headrace_apps.demo.drain import undrained
-from headrace_apps.demo.figures import Figures
+from headrace_apps.demo.figures import CatchUp, Figures
 from headrace_apps.demo.kills import Kill
 from headrace_apps.demo.ledger import LedgerWriter
 from headrace_apps.demo.live import LiveView, Snapshots
@@ -141,6 +141,7 @@ class _Scene:
         self._snapshots = Snapshots(tally, figures)
         self._kills = sorted(demo.kills)
         self._failure: str | None = None
+        self._catch_up = CatchUp()
         self._begun = time.monotonic()
         self._last_kill = float("-inf")
 
@@ -150,6 +151,7 @@ class _Scene:
         sending = asyncio.create_task(asyncio.to_thread(self._send, addresses))
         told: set[str] = set()
         while not sending.done():
+            self._measure_from_catch_up()
             self._tell_firsts(view, told)
             await self._kill_due(view)
             if self._is_over():
@@ -199,11 +201,17 @@ class _Scene:
                 on_send=self._figures.latencies.sent,
             ).run()
 
+    def _measure_from_catch_up(self) -> None:
+        figures, now = self._figures, time.monotonic()
+        if figures.caught_up is None and self._catch_up.reached(now, self._tally.accepted_ids, figures.processed):
+            figures.caught_up = now
+            figures.latencies.restart()
+
     def _tell_firsts(self, view: LiveView, told: set[str]) -> None:
-        for what, at in (("2xx", self._tally.first_accepted), ("aggregate", self._figures.first_result)):
+        for what, at in firsts(self._tally, self._figures):
             if at is not None and what not in told:
                 told.add(what)
-                view.say(f"first {what} {at - self._demo.started:.1f} s after the start")
+                view.say(f"{what}: {at - self._demo.started:.1f} s after the start")
 
     def _is_over(self) -> bool:
         """Whether the duration is over and every kill is done and had its time."""
@@ -237,6 +245,15 @@ async def check(ledger: Path, addresses: Addresses) -> int:
     return await process.wait()
 
 
+def firsts(tally: Tally, figures: Figures) -> list[tuple[str, float | None]]:
+    """What happens once, and when it did (monotonic seconds)."""
+    return [
+        ("first 2xx", tally.first_accepted),
+        ("first aggregate", figures.first_result),
+        ("caught up with the traffic", figures.caught_up),
+    ]
+
+
 def print_summary(console: Console, started: float, tally: Tally, figures: Figures) -> None:
     """The run's own figures, before the verdict."""
     lines = [
@@ -244,13 +261,12 @@ def print_summary(console: Console, started: float, tally: Tally, figures: Figur
         f" {tally.refused:,} refused, {tally.malformed:,} malformed records straight into Kafka,"
         f" {tally.retries:,} retries",
     ]
-    for what, at in (("first 2xx", tally.first_accepted), ("first aggregate", figures.first_result)):
-        if at is not None:
-            lines.append(f"{what}: {at - started:.1f} s after the start")
+    lines += [f"{what}: {at - started:.1f} s after the start" for what, at in firsts(tally, figures) if at is not None]
     if latency := figures.latencies.overall():
+        which = "sent after it had caught up" if figures.caught_up else "all, as it never caught up with the traffic"
         lines.append(
             f"HTTP to exactly-once output and back out of the API: p50 {latency.p50 * 1000:.0f} ms,"
-            f" p95 {latency.p95 * 1000:.0f} ms ({latency.count:,} events sent after the first aggregate)"
+            f" p95 {latency.p95 * 1000:.0f} ms ({latency.count:,} events, {which})"
         )
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

@@ -95,7 +95,6 @@ class PageViews:
                 break
         if figures.view_windows and figures.first_result is None:
             figures.first_result = time.monotonic()
-            figures.latencies.restart()
             self.every = 1.0
             self._first_result.set()
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from headrace_apps.demo.drain import undrained
-from headrace_apps.demo.figures import Figures, Latencies, percentiles
+from headrace_apps.demo.figures import CatchUp, Figures, Latencies, percentiles
 from headrace_apps.demo.ledger import Kind, Sent
 from headrace_apps.demo.live import LINE_EVERY, LiveView, Snapshots, render_line, render_table
 from headrace_apps.demo.sender import Tally
@@ -45,6 +45,15 @@ def test_latency_runs_from_the_first_attempt_to_the_first_sight() -> None:
     clock.now += 60
     latencies.seen([])
     assert latencies.recent() is None
+
+
+def test_caught_up_means_that_what_was_accepted_two_seconds_ago_is_processed() -> None:
+    catch_up = CatchUp(2.0)
+    assert not catch_up.reached(0.0, 0, 0)
+    assert not catch_up.reached(1.0, 100, 0)
+    assert not catch_up.reached(3.0, 300, 99)
+    assert not catch_up.reached(4.0, 400, 150)
+    assert catch_up.reached(5.0, 500, 300)
 
 
 def drained() -> tuple[Tally, Figures]:
