@@ -52,7 +52,7 @@ def test_caught_up_means_that_what_was_accepted_two_seconds_ago_is_processed() -
     assert not catch_up.reached(0.0, 0, 0)
     assert not catch_up.reached(1.0, 100, 0)
     assert not catch_up.reached(3.0, 300, 99)
-    assert not catch_up.reached(4.0, 400, 150)
+    assert not catch_up.reached(4.0, 400, 99)
     assert catch_up.reached(5.0, 500, 300)
 
 
