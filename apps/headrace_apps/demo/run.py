@@ -31,9 +31,10 @@ from headrace_apps.demo.live import LiveView, Snapshots
 from headrace_apps.demo.sender import Aborted, Tally
 from headrace_apps.demo.traffic import Order, Signals, TrafficError, make_traffic
 from headrace_apps.demo.up import Addresses, Up, UpError
-from headrace_apps.demo.watchers import CleanClicks, LoadedTable, PageViews, Topics, Watcher
+from headrace_apps.demo.watchers import CleanClicks, LoadedTable, PageViews, Place, Topics, Watcher
 
 POLL = 0.1
+CLOSE_SECONDS = 5.0
 REDRAW = 0.5
 DRAIN_SECONDS = 180.0
 FIRST_AGGREGATE_SECONDS = 240.0
@@ -99,13 +100,15 @@ async def _run(demo: Demo, up: Up, signals: Signals) -> int:
     addresses = await _addresses(up, signals)
     places = parse_places(addresses.check_arguments())
     tally, figures, ended = Tally(), Figures(), threading.Event()
-    for place in (
+    looks: list[Place] = [
         CleanClicks(Api(addresses.gateway, addresses.token)),
         PageViews(Api(addresses.gateway, addresses.token), signals.first_result),
         Topics(addresses.bootstrap),
         LoadedTable(places.snowflake, places.table),
-    ):
-        Watcher(place, figures, ended).start()
+    ]
+    watchers = [Watcher(place, figures, ended) for place in looks]
+    for watcher in watchers:
+        watcher.start()
     scene = _Scene(demo, up, signals, tally, figures)
     try:
         with LiveView(demo.console) as view:
@@ -114,6 +117,8 @@ async def _run(demo: Demo, up: Up, signals: Signals) -> int:
     finally:
         ended.set()
         signals.abort.set()
+        for watcher in watchers:
+            await asyncio.to_thread(watcher.join, CLOSE_SECONDS)
     print_summary(demo.console, demo.started, tally, figures)
     return await asyncio.shield(check(demo.ledger, addresses))
 

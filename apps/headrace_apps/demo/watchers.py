@@ -15,7 +15,7 @@ from uuid import uuid4
 import snowflake.connector
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from headrace_apps.demo.api import Api, Away
+from headrace_apps.demo.api import Api, Away, Unexpected
 from headrace_apps.demo.clickstream import CLEAN_CLICKS, CLICKS, DEAD_LETTERS, epoch_ms, kafka_topic
 from headrace_apps.demo.figures import Figures
 
@@ -50,7 +50,7 @@ class Watcher(threading.Thread):
                 place.look(figures)
                 figures.troubles.pop(place.name, None)
                 self._stopped.wait(place.every)
-            except (Away, KafkaException, snowflake.connector.errors.Error, OSError) as error:
+            except (Away, Unexpected, KafkaException, snowflake.connector.errors.Error, OSError) as error:
                 figures.troubles[place.name] = str(error)
                 self._stopped.wait(AGAIN)
         with contextlib.suppress(Exception):
