@@ -125,13 +125,24 @@ def test_logs_are_printed_with_the_name_of_their_part(tmp_path: Path) -> None:
     assert "there are: gateway-shop, kafka" in nothing.stderr
 
 
+ONE_TOPIC = """\
+apiVersion: headrace.dev/v1alpha1
+kind: StreamPipeline
+metadata: {name: notes}
+spec:
+  topics:
+    - name: notes
+      schema: {format: JSON, definition: '{"type": "object", "properties": {"text": {"type": "string"}}}'}
+  ingest: [{topic: notes}]
+"""
+
+
 def test_a_part_that_cannot_be_had_is_3_without_a_trace(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    cache.write_text("a file where a folder should be")
-    command = [sys.executable, "-m", "headrace.cli.main", "up", "-f", str(SAMPLE), "--state", str(tmp_path / "state")]
+    manifest = tmp_path / "notes.yaml"
+    manifest.write_text(ONE_TOPIC)
+    command = [sys.executable, "-m", "headrace.cli.main", "up", "-f", str(manifest), "--state", str(tmp_path / "state")]
     environ = {
         **os.environ,
-        "HEADRACE_JAVA": str(tmp_path),
         "HEADRACE_CACHE": str(tmp_path / "empty"),
         "HEADRACE_MAVEN_MIRROR": "http://127.0.0.1:1/",
     }
