@@ -81,7 +81,8 @@ async def kafka(site: Site, spawner: Spawner) -> Service:
     async def format_storage() -> None:
         if (data / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Kafka's own ids never begin with a dash either: the tool would read it as an option.
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         tool = [str(java.binary), *LIGHT, "-cp", class_path(jars), f"-Dlog4j2.configurationFile={log4j.as_uri()}"]
         log = site.log("kafka-format")
         with logs.open_log(log) as output:
