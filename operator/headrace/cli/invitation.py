@@ -25,7 +25,7 @@ TOKEN_SECONDS = 3600
 def invitation(run: LocalRun, pipeline: str, url: str, clock: Callable[[], float] = time.time) -> list[str]:
     """Lines for a person."""
     document = run.plan_of(run.pipelines[pipeline]).gateway.document
-    lines = [f"{pipeline} is served at {url}   (interactive docs: {url}/docs)"]
+    lines = [f"{pipeline} is served at {url}   (its API: {url}/openapi.json)"]
     topic = next((topic for topic in document.topics if topic.ingest), None)
     if topic is None or topic.ingest is None:
         return lines

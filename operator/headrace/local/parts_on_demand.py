@@ -60,7 +60,6 @@ class PartsOnDemand:
     def need(self, plans: Iterable[Plan]) -> None:
         """Starts what these plans need and does not run yet."""
         plans = list(plans)
-        # The broker first: everything else waits for it, and two cores are shared.
         self._start("broker", self._topics, self._broker)
         self._start("registry", self._subjects, self._registry)
         if any(plan.jobs for plan in plans):
@@ -96,8 +95,15 @@ class PartsOnDemand:
         await self._supervisor.start(await kafka(self._site, self._supervisor.spawner))
         return Topics(self._site.address("kafka"))
 
+    async def _broker_first(self) -> None:
+        """What is fetched is fetched at once; what is started is started behind the broker, because the gateway needs
+        nothing else, and JVMs that start together on two cores make each other late."""
+        await asyncio.shield(self._topics)
+
     async def _registry(self) -> Subjects:
-        await self._supervisor.start(await apicurio(self._site))
+        service = await apicurio(self._site)
+        await self._broker_first()
+        await self._supervisor.start(service)
         return Subjects(registry_url(self._site))
 
     async def _flink(self) -> Jobs:
@@ -111,6 +117,7 @@ class PartsOnDemand:
         return Jobs(site, spawner, self._records, runner.result(), cluster)
 
     async def _cluster(self, cluster: FlinkCluster) -> None:
+        await self._broker_first()
         # The task manager waits for the job manager by itself, so both may start at once.
         await asyncio.gather(self._supervisor.start(cluster.job_manager), self._supervisor.start(cluster.task_manager))
 
@@ -119,6 +126,7 @@ class PartsOnDemand:
             return
         site, spawner = self._site, self._supervisor.spawner
         python = await environments.make_environment(site, spawner, environments.stand_in_environment())
+        await self._broker_first()
         await self._supervisor.start(stand_in(site, python))
 
 

@@ -74,7 +74,8 @@ def test_every_leaf_refuses_hostile_values_at_its_own_path(manifest: dict[str, A
 
 
 def test_every_place_refuses_an_unknown_field(manifest: dict[str, Any]) -> None:
-    for path in sorted({path[: depth + 1] for path in leaves(manifest) for depth in range(len(path) - 1)}, key=repr):
+    places = {leaf[: depth + 1] for leaf in leaves(manifest) for depth in range(len(leaf) - 1)}
+    for path in sorted(places, key=repr):
         bent = copy.deepcopy(manifest)
         node: Any = bent
         for key in path:

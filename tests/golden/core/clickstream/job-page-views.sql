@@ -9,10 +9,11 @@ SET 'execution.checkpointing.num-retained' = '3';
 SET 'pipeline.max-parallelism' = '128';
 SET 'pipeline.object-reuse' = 'true';
 SET 'restart-strategy.type' = 'exponential-delay';
-SET 'restart-strategy.exponential-delay.initial-backoff' = '1 s';
-SET 'restart-strategy.exponential-delay.max-backoff' = '30 s';
-SET 'state.backend.type' = 'hashmap';
+SET 'restart-strategy.exponential-delay.initial-backoff' = '200 ms';
+SET 'restart-strategy.exponential-delay.max-backoff' = '10 s';
 SET 'table.local-time-zone' = 'UTC';
+SET 'state.backend.type' = 'rocksdb';
+SET 'execution.checkpointing.incremental' = 'true';
 
 CREATE TEMPORARY TABLE `__source_clicks` (
   `event_id` STRING,
