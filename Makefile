@@ -37,6 +37,9 @@ endef
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
+.PHONY: setup
+setup: $(SETUP) ## make the environment .venv from the locks; the other targets do it by themselves
+
 .PHONY: demo
 demo: $(SETUP) ## run the clickstream pipeline with live figures and a final check (DURATION=60, RATE=500, DEMO_ARGS=…)
 	@$(RUN)/python -m headrace_apps.demo $(if $(DURATION),--duration $(DURATION),) --rate $(RATE) $(DEMO_ARGS)
@@ -75,12 +78,7 @@ bench: $(SETUP) ## 2,000 events a second for a minute: end-to-end latency and th
 
 .PHONY: test-snowflake
 test-snowflake: $(SETUP) ## the loader's tests on a real Snowflake account, given by SNOWFLAKE_… variables
-	@if [ -z "$${SNOWFLAKE_ACCOUNT:-}" ]; then \
-	  echo "not run: set SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, SNOWFLAKE_PASSWORD or SNOWFLAKE_PRIVATE_KEY_FILE,"; \
-	  echo "         SNOWFLAKE_DATABASE and, if the account needs them, SNOWFLAKE_WAREHOUSE and SNOWFLAKE_ROLE"; \
-	else \
-	  $(PYTEST) tests/snowflake; \
-	fi
+	@$(RUN)/python tests/integration/loader/real_account.py
 
 COMPILE := $(RUN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url
 

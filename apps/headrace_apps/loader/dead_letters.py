@@ -115,7 +115,8 @@ class DeadLetterTopic:
                 "group.id": f"{self._group}.dead-letters",  # never joined, never committed
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                "isolation.level": "read_committed",
+                # Its own letters are in no transaction, and an open one of a job must not hide them.
+                "isolation.level": "read_uncommitted",
             }
         )
         try:

@@ -1,17 +1,22 @@
 """Ports on loopback: set by a flag, else the one of the last run, else a free one; kept in the state folder.
 
 Free ports are looked for below the range from which the kernel takes ports for outgoing connections: a service that
-is restarted must find its port still free.
+is restarted must find its port still free. A port is also claimed among the runs of this machine, from when it is
+chosen until the run ends: nothing listens yet when a second run looks, and the two would answer for each other.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import socket
+import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from headrace.local.errors import PartError
 
@@ -26,7 +31,9 @@ class Ports:
     file: Path
     chosen: Mapping[str, int] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
+    claims: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / f"headrace-ports-{os.getuid()}")
     _taken: dict[str, int] = field(default_factory=dict)
+    _claimed: dict[int, IO[str]] = field(default_factory=dict)
 
     def port(self, name: str, prefer: int | None = None) -> int:
         """The port of a service, the same at each call. Raises PartError when the user's own choice is in use."""
@@ -35,12 +42,12 @@ class Ports:
         kept = self._kept()
         if name in self.chosen:
             port = self.chosen[name]
-            if not is_free(port):
+            if not self._take(port):
                 raise PartError(
                     f"port {port} for {name} is in use{_by(port)}",
                     f"stop what uses it, or choose another port for {name}",
                 )
-        elif name in kept and is_free(kept[name]):
+        elif name in kept and self._take(kept[name]):
             port = kept[name]
         else:
             port = self._find(f"{self.file}/{name}", prefer)
@@ -50,6 +57,21 @@ class Ports:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(json.dumps({**kept, **self._taken}, indent=2, sort_keys=True) + "\n")
         return port
+
+    def _take(self, port: int) -> bool:
+        """Whether the port is free and no other run has claimed it; it is then ours until this object goes."""
+        self.claims.mkdir(mode=0o700, parents=True, exist_ok=True)
+        claim = (self.claims / str(port)).open("w")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            claim.close()
+            return False
+        if not is_free(port):
+            claim.close()
+            return False
+        self._claimed[port] = claim
+        return True
 
     def _kept(self) -> dict[str, int]:
         try:
@@ -64,7 +86,7 @@ class Ports:
         candidates = [prefer] if prefer else []
         candidates += [FIRST + (start + step) % span for step in range(500)]
         for port in candidates:
-            if port not in self._taken.values() and is_free(port):
+            if port not in self._taken.values() and self._take(port):
                 return port
         raise PartError(f"no free port between {FIRST} and {LAST}", "stop something, or set the ports")
 

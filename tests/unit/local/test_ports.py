@@ -54,3 +54,12 @@ def test_a_preferred_port_is_taken_when_it_is_free(tmp_path: Path, busy: int) ->
 def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text("[nothing")
     assert is_free(Ports(tmp_path / "ports.json").port("kafka"))
+
+
+def test_a_port_that_another_run_chose_is_not_chosen_again_before_anything_listens(tmp_path: Path) -> None:
+    first = Ports(tmp_path / "a" / "ports.json")
+    gateway = first.port("gateway")
+    second = Ports(tmp_path / "b" / "ports.json", {"gateway": gateway})
+    with pytest.raises(PartError, match=f"port {gateway}"):
+        second.port("gateway")
+    assert Ports(tmp_path / "c" / "ports.json").port("gateway", prefer=gateway) != gateway
