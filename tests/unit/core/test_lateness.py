@@ -53,6 +53,8 @@ def test_without_operations_by_event_time_nothing_is_late() -> None:
     [
         "SELECT SUM(a) OVER (PARTITION BY b ORDER BY ts RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW) FROM clicks",
         "SELECT * FROM clicks MATCH_RECOGNIZE (ORDER BY ts MEASURES A.a AS a PATTERN (A) DEFINE A AS A.a > 1)",
+        "SELECT COUNT(*) OVER w FROM clicks AS c WINDOW w AS (PARTITION BY a ORDER BY c.ts ROWS 3 PRECEDING)",
+        "SELECT * FROM clicks ORDER BY ts",
         "SELECT * FROM clicks JOIN clicks FOR SYSTEM_TIME AS OF ts AS c ON a = b",
     ],
 )
@@ -63,6 +65,13 @@ def test_row_by_row_operations_are_late_behind_the_watermark(sql: str) -> None:
 def test_a_window_over_a_cte_is_one_over_the_inputs_behind_it() -> None:
     sql = """WITH paid AS (SELECT * FROM clicks WHERE a > 1)
     SELECT * FROM TABLE(TUMBLE(TABLE paid, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"""
+    assert late(sql)["clicks"] == Lateness("window", "tumble", 60_000)
+
+
+def test_the_order_within_a_window_is_decided_by_the_window() -> None:
+    sql = """SELECT * FROM (
+      SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY ts DESC) AS n
+      FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) WHERE n = 1"""
     assert late(sql)["clicks"] == Lateness("window", "tumble", 60_000)
 
 
@@ -86,6 +95,18 @@ def test_a_second_window_by_window_time_follows_the_first() -> None:
             "SELECT * FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '2' DAY))",
             2,
             "two different windows",
+        ),
+        (
+            "WITH c AS (SELECT a, ts AS at FROM clicks)\n"
+            "SELECT * FROM TABLE(TUMBLE(TABLE c, DESCRIPTOR(at), INTERVAL '1' DAY))",
+            2,
+            "the event time of no input",
+        ),
+        (
+            "WITH o AS (SELECT SUM(a) OVER (ORDER BY ts) AS s, ts FROM clicks)\n"
+            "SELECT * FROM TABLE(TUMBLE(TABLE o, DESCRIPTOR(ts), INTERVAL '1' DAY))",
+            2,
+            "another operation ordered by 'ts'",
         ),
     ],
 )  # fmt: skip

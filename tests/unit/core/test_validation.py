@@ -95,6 +95,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("spec.jobs.0.sql", "SELECT 1", "spec.jobs[0].inputs[0]: 'clicks' is never read by the SQL"),
     ("spec.jobs.0.sql", ";", "spec.jobs[0].sql: is empty"),
     # sinks
+    ("spec.jobs.0.inputs", ["clicks", "page_views"], "spec.jobs[0].inputs[1]: 'page_views' is compacted; a job reads events"),
     ("spec.sinks.0.snowflake.table", "CLICKS", "spec.sinks[0].snowflake.table: must be SCHEMA.TABLE"),
     ("spec.sinks.0.snowflake.table", 'RAW."; DROP', "spec.sinks[0].snowflake.table: must be SCHEMA.TABLE"),
     ("spec.sinks.0.snowflake.method", "Connector", "spec.sinks[0].snowflake.method: Connector is not available"),

@@ -67,8 +67,14 @@ def lateness_of(tokens: list[Token], event_times: Mapping[str, str | None]) -> d
                 f"{event_times[window.table]!r}",
                 window.line,
             )
-        # A window over a CTE is one over the inputs behind it, as long as it goes by their event time; by another
-        # column (window_time) it follows a first window, which already decided.
+        # A window over a CTE is one over the inputs behind it, as long as it goes by their event time; by window_time
+        # it follows a first window, which already decided. A time under another name could be either.
+        if window.time_column != "window_time" and window.time_column not in event_times.values():
+            raise SqlError(
+                f"has a window by {window.time_column!r}, which is the event time of no input",
+                window.line,
+                "let the event time keep its name on the way to the window",
+            )
         over = [window.table] if window.table in event_times else list(event_times)
         for name in (n for n in over if event_times[n] == window.time_column):
             if seen.setdefault(name, window.lateness) != window.lateness:
@@ -77,7 +83,14 @@ def lateness_of(tokens: list[Token], event_times: Mapping[str, str | None]) -> d
                     window.line,
                     "write one job per window",
                 )
-            result[name] = window.lateness
+            if result[name] is BY_ROW:
+                raise SqlError(
+                    f"has a window over {name!r} and another operation ordered by {window.time_column!r}: an event "
+                    "could be late for one and not the other",
+                    window.line,
+                    "write one job for each",
+                )
+        result |= {name: seen[name] for name in over if name in seen}
     return result
 
 
@@ -145,15 +158,30 @@ def _milliseconds(tokens: list[Token], name: Token) -> int:
 
 
 def _orders_by(tokens: list[Token], field: str) -> bool:
-    """Whether an operation of the statement goes by the event time row by row, and so drops what is behind it."""
+    """Whether an operation of the statement goes by the event time row by row, and so drops what is behind it.
+
+    That is every ORDER BY with the event time in it (OVER, a named WINDOW, the statement's own), but for one within
+    the windows of a window function (PARTITION BY window_start, …), which already decided.
+    """
     words = [token.upper for token in tokens]
     for index, word in enumerate(words):
         if word == "MATCH_RECOGNIZE" or words[index : index + 3] == ["FOR", "SYSTEM_TIME", "AS"]:
             return True
-        if word == "OVER" and words[index + 1 : index + 2] == ["("]:
-            inside = _arguments(tokens, index + 2)
-            flat = [token for argument in inside for token in argument]
-            for position, token in enumerate(flat[:-2]):
-                if token.upper == "ORDER" and flat[position + 2].text == field:
-                    return True
+        if words[index : index + 2] == ["ORDER", "BY"]:
+            before, after = _group_around(tokens, index)
+            if any(token.text == field for token in after) and not any(t.text == "window_start" for t in before):
+                return True
     return False
+
+
+def _group_around(tokens: list[Token], index: int) -> tuple[list[Token], list[Token]]:
+    """What stands before and after `index` within its own parentheses."""
+    depth, start = 0, index
+    while start > 0 and depth >= 0:
+        start -= 1
+        depth += {")": 1, "(": -1}.get(tokens[start].upper, 0)
+    depth, end = 0, index
+    while end < len(tokens) and depth >= 0:
+        depth += {"(": 1, ")": -1}.get(tokens[end].upper, 0)
+        end += 1
+    return tokens[start:index], tokens[index:end]

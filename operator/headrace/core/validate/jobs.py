@@ -20,7 +20,9 @@ def resolve(pipeline: wire.StreamPipeline, topics: Mapping[str, Topic], found: F
 def _job(job: wire.Job, path: Path, topics: Mapping[str, Topic], found: Findings) -> Job:
     for index, name in enumerate(job.inputs):
         here = (*path, "inputs", index)
-        found.has(here, name, topics, "declared topic")
+        if found.has(here, name, topics, "declared topic") and topics[name].compacted:
+            # Its records are changes of rows, not events: a count would count versions, a tombstone has no row.
+            found.add(here, f"{name!r} is compacted; a job reads events, not the newest row per key", "read its source")
         if name in job.inputs[:index]:
             found.add(here, f"{name!r} is there twice")
     if found.has((*path, "output"), job.output, topics, "declared topic") and topics[job.output].external:
