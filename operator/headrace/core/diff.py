@@ -214,6 +214,11 @@ def _ordered(steps: Iterable[Step], plan: Plan) -> Steps:
             needs.setdefault(reader, set()).add(plan.gateway.id)
     elif gates:
         needs[plan.gateway.id] |= readers
+    # A topic goes when nothing uses it any more: not while a job stops with a savepoint, or a gateway takes events.
+    leaving = {step.id for step in steps if step.action is Action.DELETE and step.id.startswith("topic/")}
+    changing = {step.id for step in steps if step.action in (Action.CHANGE, Action.DELETE)}
+    for topic in leaving:
+        needs[topic] = {step for step in changing if step.startswith(("job/", "loader/", "gateway/"))}
     return tuple(replace(step, after=step.after | (frozenset(needs.get(step.id, ())) & present)) for step in steps)
 
 

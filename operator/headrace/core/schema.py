@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -30,6 +31,8 @@ from headrace.core.problems import shorten
 
 MAX_DEPTH = 16
 MAX_COLUMNS = 1000
+# A dialect that the library does not know would be fetched.
+_DIALECT = re.compile(r"https?://json-schema\.org/(draft-0[4-7]|draft/2019-09|draft/2020-12)/schema#?")
 # Columns that the job document adds beside the topic's own.
 RESERVED = frozenset({"_outcome", "_error", "_raw", "_key", "_headers", "_partition", "_offset"})
 
@@ -38,15 +41,16 @@ class SchemaError(ValueError):
     """The definition is unusable; the text says why, for the person who wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reader:
+    """`seen` counts subschemas over the whole definition: references can fan out to any number."""
+
     root: Mapping[str, Any]
+    seen: int = 0
 
     def columns(self, node: Mapping[str, Any], depth: int, where: str) -> tuple[Column, ...]:
         properties = node["properties"]
         required = set(node.get("required", ()))
-        if len(properties) > MAX_COLUMNS:
-            raise SchemaError(f"{where} has more than {MAX_COLUMNS} properties")
         columns = []
         for name, child in properties.items():
             type_, nullable = self.type(child, depth + 1, f"{where}.{name}")
@@ -55,6 +59,9 @@ class _Reader:
 
     def type(self, node: Any, depth: int, where: str) -> tuple[ColumnType, bool]:
         """The column type of a subschema, and whether null is a value of it."""
+        self.seen += 1
+        if self.seen > MAX_COLUMNS:
+            raise SchemaError(f"comes to more than {MAX_COLUMNS} fields, references followed")
         if depth > MAX_DEPTH:
             raise SchemaError(f"{shorten(where)} is nested or refers to itself more than {MAX_DEPTH} levels deep")
         if not isinstance(node, Mapping):  # `true`: anything goes
@@ -167,8 +174,8 @@ def _as_event_time(column: Column) -> Column:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {shorten(twice)!r} is there twice")
     return mapping
 
@@ -191,6 +198,9 @@ def _refuse_remote(definition: Any) -> None:
                 target = node.get(keyword)
                 if isinstance(target, str) and not target.startswith("#"):
                     _no_retrieval(target)
+            dialect = node.get("$schema")
+            if isinstance(dialect, str) and not _DIALECT.fullmatch(dialect):
+                raise ValueError(f"$schema {shorten(dialect)!r} is no draft that is known here: leave it out")
             stack.extend(node.values())
         elif isinstance(node, list):
             stack.extend(node)

@@ -115,6 +115,14 @@ def test_what_leaves_stops_first_and_its_topics_stay_unless_they_say_delete(want
     assert {"gateway/shop", "job/shop.views", "loader/shop.raw"} <= steps["topic/shop.clicks"].after
 
 
+def test_a_topic_is_deleted_after_what_used_it_has_changed(wanted: Plan) -> None:
+    seen = as_planned(wanted)
+    left = ObservedTopic(3, {}, "shop", "Delete")
+    stale = ObservedRun("older", "shop")
+    seen = replace(seen, topics={**seen.topics, "shop.old": left}, jobs={"shop.views": stale}, gateways={"shop": stale})
+    assert by_id(diff(wanted, seen))["topic/shop.old"].after == {"job/shop.views", "gateway/shop"}
+
+
 def test_another_pipelines_things_are_not_ours_to_stop(wanted: Plan) -> None:
     seen = as_planned(wanted)
     others = replace(seen, jobs={**seen.jobs, "other.job": ObservedRun("digest", "other")})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +39,37 @@ TEXTS = {
 HOSTILE: list[Any] = [
     {"x": "y"}, [[]], 10**30, float("inf"), "x" * 300_000, "\x00", "../../etc/passwd", "'; DROP TABLE x; --", -1,
 ]  # fmt: skip
+
+
+def schema_of(definition: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
+    manifest["spec"]["topics"][0]["schema"]["definition"] = json.dumps(definition)
+    return [str(problem) for problem in load(yaml.safe_dump(manifest)).problems]
+
+
+def test_a_schema_whose_references_fan_out_is_refused(manifest: dict[str, Any]) -> None:
+    levels = {
+        f"d{n}": {"type": "object", "properties": {f"p{m}": {"$ref": f"#/$defs/d{n + 1}"} for m in range(20)}}
+        for n in range(7)
+    } | {"d7": {"type": "string"}}
+    definition = {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": levels}
+    assert any("comes to more than 1000 fields" in problem for problem in schema_of(definition, manifest))
+
+
+def test_a_schema_of_an_unknown_dialect_is_refused_and_not_fetched(manifest: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/meta"
+        definition = {"$schema": address, "type": "object", "properties": {"a": {"$schema": address}}}
+        assert any("is no draft that is known here" in problem for problem in schema_of(definition, manifest))
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+@pytest.mark.parametrize("piece", ["OVER(", "ORDER BY a, ", "TUMBLE(TABLE c, ", "(SELECT ", "FROM c, ", "WITH a AS ("])
+def test_a_hundred_kilobytes_of_sql_are_read_in_one_pass(manifest: dict[str, Any], piece: str) -> None:
+    """What takes quadratic time here would run into the suite's time limit."""
+    manifest["spec"]["jobs"][0]["sql"] = "SELECT " + piece * (99_000 // len(piece))
+    assert load(yaml.safe_dump(manifest)).problems
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

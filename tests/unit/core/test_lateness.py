@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.core.sql.lateness import BY_ROW, NEVER, Lateness, lateness_of
-from headrace.core.sql.tokens import SqlError, single_statement, tables_read, tokenize
+from headrace.core.sql.tokens import SqlError, single_statement, tables_read, tokenize, without_end
 
 TIMES = {"clicks": "ts"}
 
@@ -130,3 +130,8 @@ def test_a_window_that_cannot_be_read_is_refused(sql: str, line: int, message: s
 )
 def test_the_tables_that_a_select_reads(sql: str, tables: set[str]) -> None:
     assert set(tables_read(tokenize(sql))) == tables
+
+
+@pytest.mark.parametrize("end", ["", ";", " ;; ", "; -- done", "/* a */ ; /* b */\n"])
+def test_what_ends_a_statement_is_left_out(end: str) -> None:
+    assert without_end("SELECT ';' AS a -- ;\nFROM b" + end) == "SELECT ';' AS a -- ;\nFROM b"

@@ -128,7 +128,8 @@ def _arguments(tokens: list[Token], start: int) -> list[list[Token]]:
     """The arguments of a call whose ( stands before `start`, split at its own commas."""
     arguments: list[list[Token]] = [[]]
     depth = 0
-    for token in tokens[start:]:
+    for index in range(start, len(tokens)):  # no slice: it would copy the rest of the statement for each call
+        token = tokens[index]
         if token.upper == ")" and depth == 0:
             break
         depth += {"(": 1, ")": -1}.get(token.upper, 0)
@@ -164,24 +165,39 @@ def _orders_by(tokens: list[Token], field: str) -> bool:
     the windows of a window function (PARTITION BY window_start, …), which already decided.
     """
     words = [token.upper for token in tokens]
-    for index, word in enumerate(words):
-        if word == "MATCH_RECOGNIZE" or words[index : index + 3] == ["FOR", "SYSTEM_TIME", "AS"]:
+    groups = [_Group()]  # one per open parenthesis; one pass, because a statement may hold thousands
+    for index, token in enumerate(tokens):
+        if words[index] == "MATCH_RECOGNIZE" or words[index : index + 3] == ["FOR", "SYSTEM_TIME", "AS"]:
             return True
-        if words[index : index + 2] == ["ORDER", "BY"]:
-            before, after = _group_around(tokens, index)
-            if any(token.text == field for token in after) and not any(t.text == "window_start" for t in before):
+        group = groups[-1]
+        if words[index] == "(":
+            groups.append(_Group())
+        elif words[index] == ")" and len(groups) > 1:
+            if group.by_row:
                 return True
-    return False
+            groups.pop()
+            groups[-1].mention(group.mentions)
+        elif words[index : index + 2] == ["ORDER", "BY"]:
+            group.ordering = True
+        elif token.is_name:
+            group.windowed |= token.text == "window_start" and not group.ordering
+            group.mention(token.text == field)
+    return groups[0].by_row
 
 
-def _group_around(tokens: list[Token], index: int) -> tuple[list[Token], list[Token]]:
-    """What stands before and after `index` within its own parentheses."""
-    depth, start = 0, index
-    while start > 0 and depth >= 0:
-        start -= 1
-        depth += {")": 1, "(": -1}.get(tokens[start].upper, 0)
-    depth, end = 0, index
-    while end < len(tokens) and depth >= 0:
-        depth += {"(": 1, ")": -1}.get(tokens[end].upper, 0)
-        end += 1
-    return tokens[start:index], tokens[index:end]
+@dataclass(slots=True)
+class _Group:
+    """What stands in one pair of parentheses: whether it orders, mentions the field, is within windows."""
+
+    ordering: bool = False
+    windowed: bool = False
+    mentions: bool = False
+    sorts: bool = False
+
+    def mention(self, here: bool) -> None:
+        self.mentions |= here
+        self.sorts |= here and self.ordering
+
+    @property
+    def by_row(self) -> bool:
+        return self.sorts and not self.windowed

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+MAX_NESTING = 100
+
 
 class TokenKind(Enum):
     WORD = auto()
@@ -84,6 +86,18 @@ def tokenize(sql: str) -> list[Token]:
     return tokens
 
 
+def without_end(sql: str) -> str:
+    """The statement without what ends it: semicolons, comments and white space, in any order."""
+    end = 0
+    position = 0
+    while position < len(sql) and (match := _TOKEN.match(sql, position)):
+        position = match.end()
+        if match.lastgroup != "space" and match.group() != ";":
+            end = position
+    # What cannot be read is refused elsewhere, by tokenize.
+    return sql[:end].strip() if position == len(sql) else sql.strip()
+
+
 def single_statement(tokens: list[Token]) -> list[Token]:
     """The one SELECT, without a closing semicolon. Raises SqlError for anything else."""
     while tokens and tokens[-1].upper == ";":
@@ -104,6 +118,8 @@ def single_statement(tokens: list[Token]) -> list[Token]:
         depth += {"(": 1, ")": -1}.get(token.upper, 0)
         if depth < 0:
             raise SqlError("has a ) without its (", token.line)
+        if depth > MAX_NESTING:
+            raise SqlError(f"is nested more than {MAX_NESTING} levels deep", token.line)
     if depth:
         raise SqlError("has a ( that is never closed", tokens[-1].line)
     return tokens

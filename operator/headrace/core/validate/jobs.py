@@ -8,7 +8,7 @@ from headrace.core.columns import Kind
 from headrace.core.pipeline import Job, Topic
 from headrace.core.problems import Path, nearest
 from headrace.core.sql.lateness import NEVER, Lateness, lateness_of
-from headrace.core.sql.tokens import SqlError, single_statement, tables_read, tokenize
+from headrace.core.sql.tokens import SqlError, single_statement, tables_read, tokenize, without_end
 from headrace.core.validate.findings import Findings
 from headrace.core.wire import pipeline as wire
 
@@ -43,7 +43,7 @@ def _job(job: wire.Job, path: Path, topics: Mapping[str, Topic], found: Findings
         guarantee=job.guarantee,
         late=job.late,
         parallelism=job.parallelism,
-        sql=job.sql.strip().rstrip(";").strip(),
+        sql=without_end(job.sql),
         lateness=tuple(_lateness(job, path, topics, found).items()),
     )
 
