@@ -1,18 +1,16 @@
-"""A request body into the raw bytes of each event: bounded, decompressed, split, never reserialised.
+"""A request body into the raw bytes of each event: read within bounds, split, never reserialised.
 
-`read_body` does the I/O; `decode_body` and `split_events` are pure.
+`read_body` does the I/O; `split_events` is pure. Between them `decoding` undoes a `Content-Encoding`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import msgspec
-import zstandard
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
@@ -22,7 +20,6 @@ from headrace_apps.gateway.problems import Problem
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 MEDIA_TYPES: Final = {JSON: JSON, NDJSON: NDJSON, "application/ndjson": NDJSON, "application/jsonl": NDJSON}
-ENCODINGS: Final = "gzip, zstd"
 WHITESPACE: Final = b" \t\r\n"
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -61,7 +58,7 @@ def at_capacity(what: str) -> Problem:
 async def read_body(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
     """The body as sent. Raises Problem: 413 when too large, 408 when too slow, 429 when there is no memory for it."""
     declared = request.headers.get("content-length")
-    if declared is not None and declared.isdigit() and int(declared[:20]) > limits.max_body:
+    if declared is not None and declared.isdecimal() and int(declared[:20]) > limits.max_body:
         raise too_large(limits)
     chunks: list[bytes] = []
     size = 0
@@ -85,52 +82,6 @@ def too_large(limits: Limits) -> Problem:
     detail = f"A request may have {limits.max_body} bytes, decompressed; send the events in smaller batches."
     # The rest of the body is not read, so the connection cannot serve another request.
     return Problem(413, "body-too-large", detail, headers={"Connection": "close"}, maxBytes=limits.max_body)
-
-
-def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
-    """Undo `Content-Encoding`, never producing more than `max_body` bytes. Raises Problem: 413, 415, 400."""
-    match (encoding or "identity").strip().lower():
-        case "identity" | "":
-            return body
-        case "gzip" | "x-gzip":
-            return _gunzip(body, limits)
-        case "zstd":
-            return _unzstd(body, limits)
-        case other:
-            detail = f"Content-Encoding {other[:40]!r} is not understood; use gzip, zstd or none."
-            raise Problem(415, "unknown-encoding", detail, headers={"Accept-Encoding": ENCODINGS})
-
-
-def _gunzip(body: bytes, limits: Limits) -> bytes:
-    plain = bytearray()
-    rest = body
-    try:
-        while rest:  # a gzip file may have several members
-            member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-            plain += member.decompress(rest, limits.max_body + 1 - len(plain))
-            if len(plain) > limits.max_body:
-                raise too_large(limits)
-            if not member.eof:
-                raise Problem(400, "bad-encoding", "The gzip body ends too early; nothing of it was stored.")
-            rest = member.unused_data
-    except zlib.error as exc:
-        raise Problem(400, "bad-encoding", f"The body is not gzip: {exc}.") from None
-    return bytes(plain)
-
-
-def _unzstd(body: bytes, limits: Limits) -> bytes:
-    # The window bounds what the decompressor itself may allocate, whatever the frame's header asks for.
-    decompressor = zstandard.ZstdDecompressor(max_window_size=2**23)
-    plain = bytearray()
-    try:
-        with decompressor.stream_reader(body, read_across_frames=True) as reader:
-            while chunk := reader.read(min(2**20, limits.max_body + 1 - len(plain))):
-                plain += chunk
-                if len(plain) > limits.max_body:
-                    raise too_large(limits)
-    except zstandard.ZstdError as exc:
-        raise Problem(400, "bad-encoding", f"The body is not zstd: {exc}.") from None
-    return bytes(plain)
 
 
 def split_events(body: bytes, content_type: str | None, limits: Limits) -> tuple[list[bytes], bool]:

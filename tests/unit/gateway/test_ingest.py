@@ -136,6 +136,16 @@ def test_an_event_that_the_broker_will_never_take_is_refused_not_failed(
         (EVENT, {**JSON, "content-encoding": "gzip"}, 400, "bad-encoding"),
         (EVENT, {**JSON, "content-encoding": "zstd"}, 400, "bad-encoding"),
         (gzip.compress(EVENT)[:-12], {**JSON, "content-encoding": "gzip"}, 400, "bad-encoding"),
+        (gzip.compress(EVENT) + b"{}", {**JSON, "content-encoding": "gzip"}, 400, "bad-encoding"),
+        (gzip.compress(b"") * 500_000, {**JSON, "content-encoding": "gzip"}, 400, "bad-encoding"),
+        (zstandard.compress(b"") * 1_000_000, {**JSON, "content-encoding": "zstd"}, 400, "bad-encoding"),
+        (zstandard.compress(EVENT)[:-1], {**JSON, "content-encoding": "zstd"}, 400, "bad-encoding"),
+        (
+            zstandard.compress(EVENT) + zstandard.compress(EVENT)[:9],
+            {**JSON, "content-encoding": "zstd"},
+            400,
+            "bad-encoding",
+        ),
         (gzip.compress(b" " * 50_000_000), {**JSON, "content-encoding": "gzip"}, 413, "body-too-large"),
         (zstandard.compress(b" " * 50_000_000), {**JSON, "content-encoding": "zstd"}, 413, "body-too-large"),
         (b" " * (10 * 1024 * 1024 + 1), JSON, 413, "body-too-large"),
@@ -149,6 +159,11 @@ def test_hostile_bodies_are_refused_and_nothing_is_stored(  # noqa: PLR0917
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:headrace:{kind}")
     assert answer.headers["content-type"] == "application/problem+json"
     assert producer.records == []
+
+
+def test_a_length_in_other_digits_is_no_length(client: TestClient) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"\xb2")]
+    assert client.post(URL, content=EVENT, headers=headers).status_code == 200
 
 
 def test_an_event_larger_than_a_record_is_refused_alone(producer: RememberingProducer) -> None:
