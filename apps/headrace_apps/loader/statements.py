@@ -135,13 +135,14 @@ class Statements:
         )
 
     def copy(self, folder: str) -> str:
+        """NULL_IF, because its default would load the text `\\N` as NULL: a Parquet file has NULLs of its own."""
         names = _names(self._layout.staging)
         reads = ", ".join(
             column.type.copied.format(parquet_name(index)) for index, column in enumerate(self._layout.staging)
         )
         return (
             f"COPY INTO {self.staging} ({names}) FROM (SELECT {reads} FROM @{self.stage}/{folder}/) "
-            "FILE_FORMAT = (TYPE = PARQUET) ON_ERROR = ABORT_STATEMENT"
+            "FILE_FORMAT = (TYPE = PARQUET NULL_IF = ()) ON_ERROR = ABORT_STATEMENT"
         )
 
     def select_loaded_ids(self, window_ms: int, earliest: int, latest: int) -> str:

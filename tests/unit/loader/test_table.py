@@ -102,6 +102,13 @@ def test_the_fence_advances_each_partition_only_from_where_the_batch_starts() ->
     )
 
 
+def test_copy_takes_no_text_for_null() -> None:
+    """By default Snowflake's Parquet format reads the two characters `\\N` as NULL; ours writes NULLs as NULLs."""
+    doc = document()
+    sql = Statements(doc.table, plan_layout(doc), "p.s", "p.t", "S")
+    assert "FILE_FORMAT = (TYPE = PARQUET NULL_IF = ())" in sql.copy("folder")
+
+
 def test_a_load_is_one_transaction_without_ddl() -> None:
     script = Script(INSERT=Result([], 1))
     assert sink_over(script, document()).load(batch()) == Loaded(1, 0)
