@@ -19,6 +19,8 @@ from headrace_apps.gateway.producer import Delivery, NotStored, Record, Stored
 from headrace_apps.gateway.tokens import OpenDoor, Verifier
 from headrace_apps.gateway.views.store import MemoryViewStore
 
+from .paper_broker import PaperBroker
+
 NOW = 1_795_376_545.622
 
 SCHEMA: dict[str, Any] = {
@@ -116,6 +118,7 @@ def serve(
     document: GatewayDocument | None = None,
     verifier: Verifier | None = None,
     limits: Limits | None = None,
+    now: Callable[[], float] = lambda: NOW,
 ) -> Iterator[TestClient]:
     """A running gateway. A crash in a handler is a 500 here, as it is for a caller."""
     document = document or make_document()
@@ -125,7 +128,7 @@ def serve(
             document,
             producer,
             verifier or OpenDoor(),
-            lambda: NOW,
+            now,
             admin=AdminClient({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}),
             limits=limits or Limits(read_timeout=0.2),
             metrics=Metrics(),
@@ -146,3 +149,11 @@ def producer() -> RememberingProducer:
 def client(producer: RememberingProducer) -> Iterator[TestClient]:
     with serve(producer) as client:
         yield client
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> PaperBroker:
+    """For whatever the test serves."""
+    broker = PaperBroker()
+    broker.install(monkeypatch)
+    return broker

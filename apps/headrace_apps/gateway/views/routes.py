@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import orjson
 from fastapi import Query, Request, Response
@@ -65,9 +66,8 @@ class Views:
     async def get(self, request: Request, view: str, key: str) -> Response:  # noqa: ARG002 - see below
         """One entry. The key is read from the raw path: the framework's is decoded, so `%2C` would be a comma."""
         found = await self._view(request, view)
-        raw = request.scope["raw_path"].decode("ascii", "replace").split("/", 4)[4]
         try:
-            wanted = parse_view_key(raw, found.key_columns)
+            wanted = parse_view_key(_raw_key(request, view), found.key_columns)
         except KeyInvalid as exc:
             raise Problem(422, "invalid-key", f"The view {view} has no such key: {exc}.") from None
         entry = found.store.get(wanted)
@@ -101,6 +101,18 @@ class Views:
         confirmed = view.follower.progress.confirmed
         age = None if confirmed is None else max(0, round((self._now() - confirmed) * 1000))
         return {"offsets": {str(p): o for p, o in sorted(view.store.positions().items())}, "ageMs": age}
+
+
+def _raw_key(request: Request, view: str) -> str:
+    """What stands behind `/v1/views/{view}/`, still percent-encoded. Raises Problem 404.
+
+    The framework finds the route by the decoded path, in which a `%2F` between the parts looks like a slash too.
+    """
+    parts: list[str] = request.scope["raw_path"].decode("ascii", "replace").split("/", 4)
+    if len(parts) < 5 or [unquote(part) for part in parts[:4]] != ["", "v1", "views", view]:
+        detail = f"There is nothing at {request.url.path}: the slashes up to the key stand as they are, not as %2F."
+        raise Problem(404, "not-found", detail)
+    return parts[4]
 
 
 def _show(view: View, key: bytes, entry: Entry) -> dict[str, Any]:

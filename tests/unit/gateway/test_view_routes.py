@@ -1,0 +1,50 @@
+"""Views over HTTP on a topic in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from starlette.testclient import TestClient
+
+from headrace.core.documents import GatewayDocument, GatewayView
+from headrace_apps.gateway.limits import Limits
+
+from .conftest import NOW, RememberingProducer, make_document, serve
+from .paper_broker import PaperBroker, wait_until
+
+VIEW = "/v1/views/page-views"
+
+
+def document() -> GatewayDocument:
+    view = GatewayView(name="page-views", topic="results", scopes=())
+    return make_document().model_copy(update={"views": (view,)})
+
+
+@contextmanager
+def served(limits: Limits | None = None, now: Callable[[], float] = lambda: NOW) -> Iterator[TestClient]:
+    """A gateway whose view is restored."""
+    with serve(RememberingProducer(), document(), limits=limits, now=now) as client:
+        wait_until(lambda: client.get(VIEW).status_code == 200, "the view to be restored")
+        yield client
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/views%2Fpage-views/x",
+        "/v1/views/page-views%2Fx",
+        "/v1%2Fviews/page-views/x",
+        "/v1%2Fviews/page-views/x/y",
+        "/v1%2Fviews%2Fpage-views%2Fx",
+    ],
+)
+def test_a_slash_before_the_key_that_is_percent_encoded_leads_nowhere(broker: PaperBroker, path: str) -> None:
+    for key in (b"x", b"y", b"x/y"):
+        broker.add(key, b"{}")
+    with served() as client:
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:headrace:not-found")
+        assert client.get(VIEW + "/x").json()["key"] == "x"
+        assert client.get("/v1/v%69ews/page%2Dviews/x%2Fy").json()["key"] == "x/y"
