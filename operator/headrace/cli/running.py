@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from headrace.local.control import ask
+from headrace.local.control import NOTHING_RUNS, ask
+from headrace.local.errors import PartError
 from headrace.local.state import StateLock
 
 NOT_RUNNING = 1
@@ -23,14 +25,17 @@ async def take_down(state: Path) -> int:
     """Returns when everything has stopped; also 0 when nothing ran."""
     try:
         await ask(state, {"do": "stop"}, typer.echo)
-    except (OSError, ConnectionError):
-        if not StateLock(state).take():
+    except NOTHING_RUNS:
+        # Without a folder there is nothing to lock, and none is made by asking.
+        if state.exists() and not StateLock(state).take():
             typer.echo(f"`headrace up` runs on {state} but does not answer; stop it with Ctrl-C", err=True)
             return 3
         typer.echo(f"nothing runs on {state}")
         return 0
+    except ConnectionError:
+        pass  # it was ending already when it was asked; the lock tells when it has
     deadline = asyncio.get_running_loop().time() + DOWN_SECONDS
-    while not (lock := StateLock(state)).take():
+    while not StateLock(state).take():
         if asyncio.get_running_loop().time() > deadline:
             typer.echo(f"still stopping after {DOWN_SECONDS:.0f} s; see `headrace status`", err=True)
             return 3
@@ -43,10 +48,14 @@ async def take_down(state: Path) -> int:
 async def show_status(state: Path, as_json: bool) -> int:
     """1 when nothing runs."""
     try:
-        answer = await ask(state, {"do": "status"}, lambda _: None)
-    except (OSError, ConnectionError):
+        answer = await ask(state, {"do": "status"}, partial(typer.echo, err=True))
+    except NOTHING_RUNS:
         typer.echo(json.dumps({"running": False}) if as_json else f"nothing runs on {state}")
         return NOT_RUNNING
+    except ConnectionError as error:
+        raise PartError(str(error), "ask again") from error
+    if "status" not in answer:
+        return int(answer["code"])
     status = answer["status"]
     if as_json:
         typer.echo(json.dumps(status, indent=2))

@@ -19,7 +19,7 @@ from headrace.core.pipeline import Pipeline
 from headrace.core.text import render_plan, render_steps
 from headrace.local.announce import Announcer, TerminalAnnouncer, announcer_for
 from headrace.local.consumption import Consumption
-from headrace.local.control import Say, ask, serving
+from headrace.local.control import NOTHING_RUNS, Say, ask, serving
 from headrace.local.errors import PartError
 from headrace.local.parts_on_demand import set_up
 from headrace.local.processes.spawn import Spawner
@@ -72,12 +72,16 @@ async def hand_over(wish: Wish) -> int:
     while True:
         try:
             answer = await ask(wish.state, {"do": "apply", "texts": wish.texts}, typer.echo)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
+        except NOTHING_RUNS as error:
             if time.monotonic() > deadline:
                 raise PartError(
                     f"another `headrace up` holds {wish.state} but does not answer", "stop it, then run this again"
                 ) from error
             await asyncio.sleep(0.2)
+        except ConnectionError as error:
+            raise PartError(
+                f"the `headrace up` on {wish.state} ended while it took the manifests over", "run this again"
+            ) from error
         else:
             return int(answer["code"])
 

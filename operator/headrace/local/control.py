@@ -11,13 +11,18 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from headrace.local.errors import PartError
+
 MAX_LINE = 64 << 20
 LONGEST_SOCKET_PATH = 90  # bytes; the systems' limits are 104 and 108
+
+NOTHING_RUNS = (FileNotFoundError, ConnectionRefusedError)  # what `ask` raises when no `up` runs on the state
 
 Say = Callable[[str], Awaitable[None]]
 Handler = Callable[[dict[str, Any], Say], Awaitable[dict[str, Any]]]
@@ -46,19 +51,21 @@ async def serving(state: Path, handler: Handler) -> AsyncIterator[None]:
         async def say(line: str) -> None:
             await send({"say": line})
 
-        with contextlib.suppress(ConnectionError):
+        async def respond() -> dict[str, Any]:
             try:
-                request = json.loads(await reader.readline())
-                await send(await handler(request, say))
+                return await handler(json.loads(await reader.readline()), say)
             except (ValueError, KeyError) as error:
-                await send({"say": f"not understood: {error!r}", "code": 2})
+                return {"say": f"not understood: {error!r}", "code": 2}
+            except (PartError, OSError) as error:  # say, a broker that is just being started again
+                return {"say": str(error) or type(error).__name__, "code": 3}
+
+        try:
+            with contextlib.suppress(ConnectionError):  # whoever asked has gone
+                await send(await respond())
+        finally:
             writer.close()
 
-    before = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(answer, path, limit=MAX_LINE)
-    finally:
-        os.umask(before)
+    server = await asyncio.start_unix_server(answer, sock=_bound(path), limit=MAX_LINE)
     try:
         yield
     finally:
@@ -66,8 +73,27 @@ async def serving(state: Path, handler: Handler) -> AsyncIterator[None]:
         path.unlink(missing_ok=True)
 
 
+def _bound(path: Path) -> socket.socket:
+    """A socket at the path that the user alone can reach: it is chmodded before it listens, so nobody connects early.
+
+    Not by the umask, which is the whole process's: what another task makes meanwhile would get it, too.
+    """
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        path.chmod(0o600)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
 async def ask(state: Path, request: dict[str, Any], say: Callable[[str], object]) -> dict[str, Any]:
-    """Sends one request to the running `up`; its last answer. Raises OSError when none runs there."""
+    """Sends one request to the running `up`; its last answer.
+
+    Raises FileNotFoundError or ConnectionRefusedError when none runs there (`NOTHING_RUNS`), another OSError when it
+    ends meanwhile.
+    """
     reader, writer = await asyncio.open_unix_connection(socket_path(state), limit=MAX_LINE)
     writer.write(json.dumps(request).encode() + b"\n")
     await writer.drain()

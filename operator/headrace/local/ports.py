@@ -61,6 +61,7 @@ class Ports:
     def _take(self, port: int) -> bool:
         """Whether the port is free and no other run has claimed it; it is then ours until this object goes."""
         self.claims.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.claims.chmod(0o700)  # a umask, or an older version, may have made it a folder that cannot be entered
         claim = (self.claims / str(port)).open("w")
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +64,11 @@ def test_a_port_that_another_run_chose_is_not_chosen_again_before_anything_liste
     with pytest.raises(PartError, match=f"port {gateway}"):
         second.port("gateway")
     assert Ports(tmp_path / "c" / "ports.json").port("gateway", prefer=gateway) != gateway
+
+
+def test_a_claims_folder_that_cannot_be_entered_is_healed(tmp_path: Path) -> None:
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    claims.chmod(0o600)
+    Ports(tmp_path / "ports.json", claims=claims).port("kafka")
+    assert stat.S_IMODE(claims.stat().st_mode) == 0o700
