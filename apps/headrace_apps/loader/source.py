@@ -21,6 +21,9 @@ from headrace_apps.loader.topic import client_config
 TICK_SECONDS = 0.2
 """How long the stop signal may go unseen while no record comes."""
 RECORDS_PER_TICK = 10_000
+BYTES_IN_HAND = 64 * 1024 * 1024
+"""Bytes of values that make a batch due, whatever `batch.max_rows` says: rows of a megabyte must not fill the memory.
+What comes within one tick may go beyond it."""
 BROKER_SECONDS = 10
 
 _LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
@@ -63,6 +66,7 @@ class Source:
         self._stored: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._in_hand: list[Record] = []
+        self._bytes_in_hand = 0
         self._partitions_in_hand: set[int] = set()
         self._due_at = 0.0
         self.joined = False
@@ -88,7 +92,7 @@ class Source:
         if self._in_hand:
             left = max(min(left, self._due_at - time.monotonic()), 0.0)
         room = self._batch.max_rows - len(self._in_hand)
-        if room > 0:
+        if room > 0 and self._bytes_in_hand < BYTES_IN_HAND:
             for message in self._consumer.consume(min(room, RECORDS_PER_TICK), left):
                 self._take(message)
 
@@ -99,14 +103,16 @@ class Source:
     @property
     def due(self) -> bool:
         """The batch in hand is full, or its first record has waited for `batch.max_ms`."""
-        in_hand = len(self._in_hand)
-        return in_hand > 0 and (in_hand >= self._batch.max_rows or time.monotonic() >= self._due_at)
+        if not self._in_hand:
+            return False
+        full = len(self._in_hand) >= self._batch.max_rows or self._bytes_in_hand >= BYTES_IN_HAND
+        return full or time.monotonic() >= self._due_at
 
     def take(self) -> tuple[Sequence[Record], Mapping[int, Span]]:
         """The batch in hand, and each partition's part of it: transaction markers beyond its records included, so
         there may be spans without a record. After it, `advance` or `rewind`."""
-        records, self._in_hand = self._in_hand, []
-        self._partitions_in_hand.clear()
+        records = self._in_hand
+        self._drop()
         return records, self.spans()
 
     def spans(self) -> dict[int, Span]:
@@ -130,11 +136,15 @@ class Source:
 
     def rewind(self) -> None:
         """Drop what is in hand and read every assigned partition from where the offsets table says."""
-        self._in_hand = []
-        self._partitions_in_hand.clear()
+        self._drop()
         for partition, offset in self._positions(self.assigned).items():
             self._stored[partition] = self._next[partition] = offset
             self._consumer.seek(TopicPartition(self._topic, partition, offset))
+
+    def _drop(self) -> None:
+        self._in_hand = []
+        self._bytes_in_hand = 0
+        self._partitions_in_hand.clear()
 
     def fetch_bounds(self, partitions: Sequence[int]) -> dict[int, Bounds]:
         """Raises KafkaException when the broker does not answer."""
@@ -170,7 +180,9 @@ class Source:
         if not self._in_hand:
             self._due_at = time.monotonic() + self._batch.max_ms / 1000
         self._partitions_in_hand.add(partition)
-        self._in_hand.append(Record(partition, offset, message.key(), message.value(), pairs, timestamp))
+        value = message.value()
+        self._bytes_in_hand += len(value or b"")
+        self._in_hand.append(Record(partition, offset, message.key(), value, pairs, timestamp))
 
     def _refuse(self, error: KafkaError) -> None:
         if error.code() in _LOST:
@@ -196,6 +208,7 @@ class Source:
         gone = {partition.partition for partition in partitions} & self._stored.keys()
         # Whoever has them next reads them again from the offsets table.
         self._in_hand = [record for record in self._in_hand if record.partition not in gone]
+        self._bytes_in_hand = sum(len(record.value or b"") for record in self._in_hand)
         self._partitions_in_hand -= gone
         for partition in gone:
             del self._stored[partition], self._next[partition]
