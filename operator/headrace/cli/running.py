@@ -26,8 +26,7 @@ async def take_down(state: Path) -> int:
     try:
         await ask(state, {"do": "stop"}, typer.echo)
     except NOTHING_RUNS:
-        # Without a folder there is nothing to lock, and none is made by asking.
-        if state.exists() and not StateLock(state).take():
+        if await asyncio.to_thread(_is_held, state):
             typer.echo(f"`headrace up` runs on {state} but does not answer; stop it with Ctrl-C", err=True)
             return 3
         typer.echo(f"nothing runs on {state}")
@@ -35,7 +34,7 @@ async def take_down(state: Path) -> int:
     except ConnectionError:
         pass  # it was ending already when it was asked; the lock tells when it has
     deadline = asyncio.get_running_loop().time() + DOWN_SECONDS
-    while not StateLock(state).take():
+    while not (lock := StateLock(state)).take():
         if asyncio.get_running_loop().time() > deadline:
             typer.echo(f"still stopping after {DOWN_SECONDS:.0f} s; see `headrace status`", err=True)
             return 3
@@ -43,6 +42,16 @@ async def take_down(state: Path) -> int:
     lock.release()
     typer.echo("stopped")
     return 0
+
+
+def _is_held(state: Path) -> bool:
+    """Whether an `up` holds the state. A folder that is not there is held by nobody, and is not made by asking."""
+    if not state.exists():
+        return False
+    lock = StateLock(state)
+    free = lock.take()
+    lock.release()
+    return not free
 
 
 async def show_status(state: Path, as_json: bool) -> int:

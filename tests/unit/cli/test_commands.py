@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headrace.cli.main import app
-from headrace.local.state import Records
+from headrace.local.state import Records, TopicRecord
 
 SAMPLE = Path(__file__).parents[3] / "manifests" / "samples" / "clickstream" / "pipeline.yaml"
 
@@ -73,6 +73,20 @@ def test_a_plan_without_a_run_shows_that_everything_would_be_made_and_makes_noth
     assert not (tmp_path / "state").exists()
 
 
+def test_a_plan_without_a_run_shows_which_recorded_topics_would_be_deleted(tmp_path: Path) -> None:
+    records = Records.read(tmp_path)
+    records.topics["clickstream.clicks"] = TopicRecord(owner="clickstream", deletion_policy="Retain")
+    records.topics["clickstream.gone"] = TopicRecord(owner="clickstream", deletion_policy="Delete")
+    records.topics["other.stays"] = TopicRecord(owner="other", deletion_policy="Delete")
+    records.save(tmp_path)
+    result = headrace("plan", "-f", SAMPLE, "--state", tmp_path)
+    assert "- topic/clickstream.gone" in result.output
+    assert "irreversible: the topic 'clickstream.gone' and its events" in result.output
+    assert "+ topic/clickstream.clicks " not in result.output
+    assert "other.stays" not in result.output
+    assert "are known when it runs" in result.output
+
+
 def test_up_with_a_wrong_manifest_starts_nothing(tmp_path: Path, wrong: Path) -> None:
     assert headrace("up", "-f", wrong, "--state", tmp_path / "state").exit_code == 1
     assert not (tmp_path / "state").exists()
@@ -87,8 +101,10 @@ def test_status_without_a_run_is_1(tmp_path: Path) -> None:
     assert (result.exit_code, json.loads(result.output)) == (1, {"running": False})
 
 
-def test_down_without_a_run_is_0(tmp_path: Path) -> None:
+def test_down_without_a_run_is_0_and_makes_nothing(tmp_path: Path) -> None:
     assert headrace("down", "--state", tmp_path).exit_code == 0
+    assert headrace("down", "--state", tmp_path / "new").exit_code == 0
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_token_is_all_that_is_printed(tmp_path: Path) -> None:
