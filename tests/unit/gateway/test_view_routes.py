@@ -48,3 +48,13 @@ def test_a_slash_before_the_key_that_is_percent_encoded_leads_nowhere(broker: Pa
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:headrace:not-found")
         assert client.get(VIEW + "/x").json()["key"] == "x"
         assert client.get("/v1/v%69ews/page%2Dviews/x%2Fy").json()["key"] == "x/y"
+
+
+def test_the_age_of_a_view_is_known_from_the_start_and_stays_small_on_a_busy_topic(broker: PaperBroker) -> None:
+    broker.busy = True
+    clock = [NOW]
+    with served(now=lambda: clock[0]) as client:
+        assert client.get(VIEW).json()["ageMs"] == 0
+        for _ in range(3):
+            clock[0] += 1.5
+            wait_until(lambda: client.get(VIEW).json()["ageMs"] == 0, "the view to be confirmed again")

@@ -24,12 +24,13 @@ log = logging.getLogger(__name__)
 BATCH = 2_000
 POLL = 0.1
 CONFIRM = 1.0
-"""Seconds between two questions to the broker where the topic ends, which is what makes `age` mean something."""
+"""At least so many seconds between two questions where the topic ends, which is what makes `age` mean something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a view is. `confirmed`: epoch seconds at which the store was last known to hold everything."""
+    """How far a view is. `confirmed`: epoch seconds; the store holds everything that was in the topic then. Not None
+    once it is restored."""
 
     restored: bool
     applied: int
@@ -61,6 +62,7 @@ class ViewFollower:
         self._progress = Progress(restored=False, applied=0, to_apply=0, confirmed=None)
         self._begin: dict[int, int] = {}
         self._goal: dict[int, int] = {}
+        self._goal_asked = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"view-{name}", daemon=True)
 
@@ -92,26 +94,31 @@ class ViewFollower:
 
     def _follow(self) -> None:
         """Read until told to stop. Raises Problem or KafkaException; the store keeps what was applied."""
+        asked = self._now()
         earliest = self._offsets.earliest(self._topic, self._partitions)
         goal = self._offsets.latest(self._topic, self._partitions)
         kept = self._store.positions()
         positions = {p: max(kept.get(p, 0), earliest[p]) for p in self._partitions}
         if not self._goal:
-            self._begin, self._goal = dict(positions), goal
+            self._begin, self._goal, self._goal_asked = dict(positions), goal, asked
         consumer = Consumer(self._config, logger=log)
         try:
             consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in positions.items()])
             self._store.apply([], positions)
             self._advance(positions)
-            asked = 0.0
+            # A question stays open until its answer is reached. Were every answer held against the positions at once,
+            # a topic that is written all the time would never be confirmed: its end is always a little further.
+            ends: Mapping[int, int] | None = goal
             while not self._stop.is_set():
                 first = consumer.poll(POLL)
                 if first is not None:
                     self._apply([first, *consumer.consume(BATCH, 0)], positions)
-                if self._now() - asked >= CONFIRM:
+                if ends is not None and _reaches(positions, ends):
+                    self._advance(positions, confirmed=asked)
+                    ends = None
+                if ends is None and self._now() - asked >= CONFIRM:
                     asked = self._now()
                     ends = self._offsets.latest(self._topic, self._partitions)
-                    self._advance(positions, asked if _reaches(positions, ends) else None)
         finally:
             consumer.close()
 
@@ -137,9 +144,8 @@ class ViewFollower:
         restored = self._progress.restored or left == 0
         if restored and not self._progress.restored:
             log.info("view %s is restored: %d keys", self.name, self._store.count())
-        self._progress = Progress(
-            restored, max(0, to_apply - left), max(0, to_apply), confirmed or self._progress.confirmed
-        )
+        confirmed = confirmed or self._progress.confirmed or (self._goal_asked if restored else None)
+        self._progress = Progress(restored, max(0, to_apply - left), max(0, to_apply), confirmed)
 
 
 def _reaches(positions: Mapping[int, int], ends: Mapping[int, int]) -> bool:
