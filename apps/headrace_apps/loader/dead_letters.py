@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Event
 from typing import Any
@@ -48,17 +48,39 @@ class DeadLetterTopic:
         self._now = now
         self._stop = stop
         self._written: set[Position] = set()
+        self._in_doubt_since: int | None = None
         self._refused: KafkaError | None = None
         self._producer: Producer | None = None
 
     def write(self, letters: Iterable[DeadLetter]) -> None:
         """Return when the brokers have acknowledged all of them; those that they have already are left out.
 
-        Raises KafkaUnavailableError; a later call writes only what is missing.
+        Raises KafkaUnavailableError; a later call writes only what is missing. What was sent without an answer, as
+        after a delivery time-out, may be in the topic all the same: so the later call looks there first.
         """
-        missing = [x for x in letters if (x.record.partition, x.record.offset) not in self._written]
+        missing = self._missing(letters)
+        if missing and self._in_doubt_since is not None:
+            first: dict[int, int] = {}
+            for letter in missing:
+                partition, offset = letter.record.partition, letter.record.offset
+                first[partition] = min(offset, first.get(partition, offset))
+            self.recall(first, self._in_doubt_since)
+            missing = self._missing(missing)
+        self._in_doubt_since = None
         if not missing:
             return
+        started = int(self._now().timestamp() * 1000)
+        try:
+            self._send(missing)
+        except (KafkaUnavailableError, KafkaException):
+            self._in_doubt_since = started
+            self._producer = None  # a fatal error stays with its client
+            raise
+
+    def _missing(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+        return [x for x in letters if (x.record.partition, x.record.offset) not in self._written]
+
+    def _send(self, missing: Sequence[DeadLetter]) -> None:
         producer = self._connect()
         self._refused = None
         for letter in missing:
@@ -72,24 +94,34 @@ class DeadLetterTopic:
                 origin=dead_letter.Origin(self._source, record.partition, record.offset),
                 time=self._now(),
             )
-            try:
-                producer.produce(
-                    self._topic,
-                    value=record.value,
-                    key=record.key,
-                    headers=headers,
-                    on_delivery=self._acknowledged((record.partition, record.offset)),
-                )
-            except BufferError:
-                producer.flush(FLUSH_SECONDS)
-                raise KafkaUnavailableError("the producer's buffer is full") from None
-        while producer.flush(FLUSH_SECONDS) and not self._stop.is_set():
-            log.info("waiting for Kafka to take %d dead letters", len(producer))
+            while not self._produced(producer, letter, headers):
+                # Room comes with the acknowledgements of those before; leaving here would send these once more.
+                self._flush(producer)
+                if self._stop.is_set():
+                    raise KafkaUnavailableError("stopped while dead letters were on their way")
+        while self._flush(producer) and not self._stop.is_set():
+            pass
         if self._refused is not None:
-            self._producer = None  # a fatal error stays with its client
             raise KafkaUnavailableError(self._refused.str())
-        if any((x.record.partition, x.record.offset) not in self._written for x in missing):
+        if self._missing(missing):
             raise KafkaUnavailableError("stopped while dead letters were on their way")
+
+    def _produced(self, producer: Producer, letter: DeadLetter, headers: list[tuple[str, str | bytes | None]]) -> bool:
+        """Whether the producer had room for it."""
+        record = letter.record
+        acknowledged = self._acknowledged((record.partition, record.offset))
+        try:
+            producer.produce(self._topic, value=record.value, key=record.key, headers=headers, on_delivery=acknowledged)
+        except BufferError:
+            return False
+        return True
+
+    def _flush(self, producer: Producer) -> int:
+        """Wait a little for acknowledgements; how many are missing then."""
+        left = producer.flush(FLUSH_SECONDS)
+        if left:
+            log.info("waiting for Kafka to take %d dead letters", left)
+        return left
 
     def settled(self, ends: Mapping[int, int]) -> None:
         """Records before these offsets will not be met again."""

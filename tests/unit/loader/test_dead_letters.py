@@ -1,0 +1,141 @@
+"""Each letter is written once, also when the producer's buffer is full or nobody knows what arrived.
+
+The broker is the test's own: it holds the dead-letter topic, and clients that talk to it in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from headrace.core.dead_letter import Reason
+from headrace.core.documents import LoaderDocument, LoaderTopic, SnowflakeConnection, Table
+from headrace_apps.loader import dead_letters as module
+from headrace_apps.loader.batches import DeadLetter, Record
+from headrace_apps.loader.dead_letters import DeadLetterTopic, KafkaUnavailableError
+from headrace_apps.loader.rows import Refused
+
+DOCUMENT = LoaderDocument(
+    pipeline="p",
+    sink="s",
+    kafka={},
+    group_id="p.s",
+    dead_letter_topic="p.dead-letters",
+    topic=LoaderTopic(name="t", kafka_topic="p.t", compacted=False, key_fields=()),
+    table=Table(database="DB", schema_="RAW", name="T"),
+    columns=(),
+    fields=(),
+    snowflake=SnowflakeConnection(account="a", user="u"),
+)
+
+
+class Letter:
+    """A record of the dead-letter topic."""
+
+    def __init__(self, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        self._value, self._headers = value, headers
+
+    def error(self) -> KafkaError | None:
+        return None
+
+    def value(self) -> bytes:
+        return self._value
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [(name, text.encode() if isinstance(text, str) else text) for name, text in self._headers]
+
+
+class End:
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._PARTITION_EOF)
+
+    def partition(self) -> int:
+        return 0
+
+
+class Broker:
+    """`room` is how many letters a producer holds; the answers to the first `silent` letters get lost."""
+
+    def __init__(self, room: int = 100, silent: int = 0) -> None:
+        self.room, self.silent = room, silent
+        self.log: list[Letter] = []
+
+    @property
+    def values(self) -> list[bytes]:
+        return [letter.value() for letter in self.log]
+
+
+class FakeProducer:
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._queue: list[tuple[Letter, Callable[[KafkaError | None, Any], None]]] = []
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def produce(self, _: str, value: bytes, key: Any, headers: Any, on_delivery: Any) -> None:
+        if len(self._queue) >= self._broker.room:
+            raise BufferError
+        self._queue.append((Letter(value, headers), on_delivery))
+
+    def flush(self, _: float) -> int:
+        """Takes one letter of those that wait: a slow broker."""
+        if self._queue:
+            letter, answer = self._queue.pop(0)
+            self._broker.log.append(letter)
+            self._broker.silent -= 1
+            answer(KafkaError(KafkaError._MSG_TIMED_OUT) if self._broker.silent >= 0 else None, letter)
+        return len(self._queue)
+
+
+class FakeConsumer:
+    """Reads the log one letter at a time, each `seconds` after the one before."""
+
+    def __init__(self, broker: Broker, tick: Callable[[], None] = lambda: None) -> None:
+        self._messages: Iterator[Any] = iter([*broker.log, End()])
+        self._tick = tick
+
+    def list_topics(self, topic: str, timeout: float) -> Any:
+        return SimpleNamespace(topics={topic: SimpleNamespace(partitions={0: None})})
+
+    def offsets_for_times(self, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        return [TopicPartition(each.topic, each.partition, 0) for each in wanted]
+
+    def assign(self, _: list[TopicPartition]) -> None: ...
+
+    def close(self) -> None: ...
+
+    def consume(self, _: int, __: float) -> list[Any]:
+        self._tick()
+        return [message] if (message := next(self._messages, None)) is not None else []
+
+
+def topic_at(monkeypatch: pytest.MonkeyPatch, broker: Broker, stop: Event | None = None) -> DeadLetterTopic:
+    monkeypatch.setattr(module, "Producer", lambda _: FakeProducer(broker))
+    monkeypatch.setattr(module, "Consumer", lambda _: FakeConsumer(broker))
+    return DeadLetterTopic(DOCUMENT, lambda: datetime(2026, 11, 22, tzinfo=UTC), stop or Event())
+
+
+def letters(count: int) -> list[DeadLetter]:
+    refused = Refused(Reason.MALFORMED, "it is none")
+    return [DeadLetter(Record(0, n, None, b"%d" % n, None, 0), refused) for n in range(count)]
+
+
+def test_a_full_buffer_is_waited_for_and_repeats_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker(room=3)
+    topic_at(monkeypatch, broker).write(letters(10))
+    assert broker.values == [b"%d" % n for n in range(10)]
+
+
+def test_letters_that_arrived_without_an_answer_are_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker(silent=2)
+    topic = topic_at(monkeypatch, broker)
+    with pytest.raises(KafkaUnavailableError):
+        topic.write(letters(5))
+    topic.write(letters(5))
+    assert broker.values == [b"%d" % n for n in range(5)]
