@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -45,7 +46,7 @@ def plan(file: Files, state: State = DEFAULT_STATE) -> None:
 
     texts = read_files(file)
     pipelines = load_or_exit(texts)
-    raise typer.Exit(asyncio.run(show_plan(pipelines, texts, state)))
+    _exit_with(state, show_plan(pipelines, texts, state))
 
 
 @app.command()
@@ -70,7 +71,7 @@ def up(
     if set_up_only:
         from headrace.cli.up import set_up_parts
 
-        raise typer.Exit(asyncio.run(set_up_parts(state)))
+        _exit_with(state, set_up_parts(state))
     if not file:
         raise typer.BadParameter("name at least one manifest", param_hint="-f")
     texts = read_files(file)
@@ -80,7 +81,7 @@ def up(
     ports = {"kafka": kafka_port, "apicurio": registry_port, "flink": flink_port}
     ports[f"gateway-{pipelines[0].name}"] = gateway_port
     chosen = {name: port for name, port in ports.items() if port is not None}
-    raise typer.Exit(asyncio.run(bring_up(Wish(pipelines, texts, state, chosen, real_snowflake))))
+    _exit_with(state, bring_up(Wish(pipelines, texts, state, chosen, real_snowflake)))
 
 
 @app.command()
@@ -88,7 +89,7 @@ def down(state: State = DEFAULT_STATE) -> None:
     """Stop what runs on this state, in order. Its data stays and is used by the next `up`."""
     from headrace.cli.running import take_down
 
-    raise typer.Exit(asyncio.run(take_down(state)))
+    _exit_with(state, take_down(state))
 
 
 @app.command()
@@ -99,7 +100,7 @@ def status(
     """Show the parts and resources that run, and their addresses."""
     from headrace.cli.running import show_status
 
-    raise typer.Exit(asyncio.run(show_status(state, as_json)))
+    _exit_with(state, show_status(state, as_json))
 
 
 @app.command()
@@ -134,6 +135,14 @@ def token(
     if not scopes:
         raise typer.BadParameter("give --scope, or --topic with --write or --read")
     typer.echo(sign_token(state.absolute(), scopes, parse_seconds(ttl), subject))
+
+
+def _exit_with(state: Path, work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Ends with the work's exit code; a state folder that cannot be written is an error for the user to mend."""
+    from headrace.local.state import state_worded
+
+    with state_worded(state):
+        raise typer.Exit(asyncio.run(work))
 
 
 def run() -> None:

@@ -5,8 +5,11 @@ One JSON file, replaced whole at each change. Kafka and Flink keep the data; thi
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Self
 
@@ -64,6 +67,30 @@ class Records(BaseModel):
 
     def save(self, state: Path) -> None:
         write_whole(state / "records.json", self.model_dump_json(indent=2) + "\n")
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+
+
+@contextmanager
+def state_worded(state: Path) -> Iterator[None]:
+    """Turns what the file system refuses for the state folder into a PartError that names it; the rest goes through."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename if isinstance(error.filename, str) else str(state.absolute())
+        if error.errno in FULL:
+            raise PartError(
+                f"no space left on the disk of the state folder {state.absolute()}",
+                "free some space, or name a folder on another disk with --state; what is stored so far is kept",
+            ) from error
+        if error.errno in REFUSED:
+            raise PartError(
+                f"cannot write {where}: {error.strerror}",
+                f"make the state folder {state.absolute()} writable, or name another one with --state",
+            ) from error
+        raise
 
 
 def write_whole(file: Path, text: str, mode: int = 0o644) -> None:

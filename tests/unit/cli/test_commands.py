@@ -92,6 +92,16 @@ def test_up_with_a_wrong_manifest_starts_nothing(tmp_path: Path, wrong: Path) ->
     assert not (tmp_path / "state").exists()
 
 
+def test_a_state_folder_that_is_a_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    command = [sys.executable, "-m", "headrace.cli.main", "up", "-f", str(SAMPLE), "--state", str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert str(tmp_path / "file") in done.stderr
+    assert "--state" in done.stderr
+    assert "defect" not in done.stderr
+
+
 def test_up_without_a_manifest_is_wrong_usage(tmp_path: Path) -> None:
     assert headrace("up", "--state", tmp_path / "state").exit_code == 2
 

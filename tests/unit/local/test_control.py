@@ -24,7 +24,12 @@ async def test_the_socket_is_the_users_alone_and_the_umask_is_never_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touched: list[int] = []
-    monkeypatch.setattr(os, "umask", lambda mask: (touched.append(mask), 0o022)[1])
+
+    def umask(mask: int) -> int:
+        touched.append(mask)
+        return 0o022
+
+    monkeypatch.setattr(os, "umask", umask)
     async with serving(tmp_path, nothing):
         assert stat.S_IMODE(socket_path(tmp_path).stat().st_mode) == 0o600
         assert await ask(tmp_path, {"do": "anything"}, print) == {"code": 0}

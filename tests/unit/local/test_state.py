@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,7 +19,8 @@ from headrace.local.control import LONGEST_SOCKET_PATH, socket_path
 from headrace.local.errors import PartError
 from headrace.local.jobs import _job_id
 from headrace.local.keys import AUDIENCE, ISSUER, jwks_file, sign_token
-from headrace.local.state import JobRecord, Records, StateLock, TopicRecord, write_whole
+from headrace.local.processes import logs
+from headrace.local.state import JobRecord, Records, StateLock, TopicRecord, state_worded, write_whole
 
 
 def test_records_are_read_back_as_they_were_saved(tmp_path: Path) -> None:
@@ -144,3 +147,28 @@ def test_a_socket_never_has_a_path_that_is_too_long(tmp_path: Path) -> None:
     assert len(os.fsencode(socket_path(deep))) <= LONGEST_SOCKET_PATH
     assert socket_path(deep) != socket_path(deep / "other")
     assert socket_path(Path("/s")) == Path("/s/control.sock")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_a_state_folder_that_cannot_be_written_is_named_with_the_option_that_helps(tmp_path: Path, number: int) -> None:
+    with pytest.raises(PartError) as caught, state_worded(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert str(tmp_path) in caught.value.what
+    assert "--state" in caught.value.todo
+
+
+def test_any_other_error_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionRefusedError), state_worded(tmp_path):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+
+
+def test_a_log_stays_bounded_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path, copy: Path) -> None:
+        copy.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    log = tmp_path / "kafka.log"
+    log.write_text("x" * 100)
+    logs.bound(log, max_bytes=50)
+    assert (log.stat().st_size, [file.name for file in tmp_path.iterdir()]) == (0, ["kafka.log"])

@@ -25,7 +25,12 @@ def bound(file: Path, max_bytes: int = MAX_BYTES) -> None:
     """Keeps a log and its predecessor at no more than about `max_bytes` each."""
     with contextlib.suppress(FileNotFoundError):
         if file.stat().st_size > max_bytes:
-            shutil.copyfile(file, file.with_name(file.name + ".1"))
+            before = file.with_name(file.name + ".1")
+            try:
+                shutil.copyfile(file, before)
+            except OSError:
+                # A full disk has no room for the copy. The bound matters more than old lines: both make room.
+                before.unlink(missing_ok=True)
             os.truncate(file, 0)
 
 

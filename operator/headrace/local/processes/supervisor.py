@@ -7,6 +7,7 @@ ready, ends the run: `failed` then carries a PartError with its last log lines.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -232,7 +233,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(ROTATE_EVERY)
             for running in list(self.running.values()):
-                logs.bound(running.service.log)
+                with contextlib.suppress(OSError):  # looked at again in the next round
+                    logs.bound(running.service.log)
 
 
 def _given_up(running: Running, how: str, times: int) -> PartError:
