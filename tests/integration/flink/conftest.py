@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -181,21 +182,34 @@ class Stream:
         except AssertionError:
             assert seen[0] == expected
 
+    def await_watermark(self, job: str, at: datetime) -> None:
+        """Until all operators of the job that have an input have seen a watermark of `at` or later."""
+
+        def passed() -> bool:
+            marks = [int(value["min"]) for value in self.metrics(job, ".currentInputWatermark")]
+            return bool(marks) and min(marks) >= at.timestamp() * 1000
+
+        until(f"the watermark passes {at.isoformat()}", passed)
+
     def counters(self, job: str) -> dict[str, int]:
         """Sums of the job's outcome counters, by name without `headrace`."""
         totals: dict[str, int] = {}
+        for value in self.metrics(job, ".headrace"):
+            name = value["id"].rsplit(".headrace", 1)[1].lower()
+            totals[name] = totals.get(name, 0) + int(value["sum"])
+        return totals
+
+    def metrics(self, job: str, part: str) -> list[dict[str, Any]]:
+        """`id`, `sum`, `min` and `max` over the subtasks of every metric with `part` in its name."""
+        found: list[dict[str, Any]] = []
         for vertex in self.get(f"/jobs/{job}")["vertices"]:
             path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
             listed = httpx.get(self.rest + path, trust_env=False, timeout=20).json()
-            names = [metric["id"] for metric in listed if ".headrace" in metric["id"]]
+            names = [metric["id"] for metric in listed if part in metric["id"]]
             if names:
-                values = httpx.get(
-                    self.rest + path, params={"get": ",".join(names)}, trust_env=False, timeout=20
-                ).json()
-                for value in values:
-                    name = value["id"].rsplit(".headrace", 1)[1].lower()
-                    totals[name] = totals.get(name, 0) + int(value["sum"])
-        return totals
+                wanted = {"get": ",".join(names)}
+                found += httpx.get(self.rest + path, params=wanted, trust_env=False, timeout=20).json()
+        return found
 
 
 @pytest.fixture(scope="session")

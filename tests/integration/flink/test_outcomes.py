@@ -80,6 +80,23 @@ def test_a_pass_through_job_calls_nothing_late_and_passes_each_id_once(stream: A
     assert len(ids) == len(set(ids)) + sum(1 for n in range(50) if ids.count(f"e{n}") == 2)
 
 
+def test_a_retry_of_an_event_that_came_old_is_still_a_duplicate(stream: Any) -> None:
+    """Nothing is late in a pass-through job: also an event older than the id's window of an hour must come out once."""
+    stream.topic("clicks", partitions=1)
+    for name in OUTPUTS:
+        stream.topic(name)
+    document = stream.document("home-clicks", lambda text: text.replace('"hashmap"', '"rocksdb"'))
+    (job,) = stream.start(document)
+    stream.send("clicks", [(b"u1", event("new", 0))])
+    stream.await_watermark(job, START - timedelta(seconds=5.002))
+    stream.send("clicks", [(b"u1", event("old", -7200)), (b"u1", event("newer", 60))])
+    stream.await_watermark(job, START + timedelta(seconds=54.998))
+    stream.send("clicks", [(b"u1", event("old", -7200)), (b"u1", event("newest", 120))])
+    clicks = stream.await_records("home_clicks", 4)
+    assert [json.loads(message.value())["event_id"] for message in clicks] == ["new", "old", "newer", "newest"]
+    stream.await_counters(job, {"read": 5, "malformed": 0, "late": 0, "duplicate": 1, "used": 4})
+
+
 def test_without_id_and_event_time_every_row_is_used(stream: Any) -> None:
     stream.topic("clicks")
     for name in OUTPUTS:

@@ -18,9 +18,10 @@ import org.apache.flink.table.data.RowData;
 /**
  * {@link OutcomeOperator} keyed by id: a row is a duplicate when its id was used within the id's window of event time.
  *
- * <p>An id is remembered until the watermark says that no row within its window can come any more; on a topic without
- * event time, until the window has passed on the clock. Ids live in shards ({@link IdSelector}) that are swept a few
- * times per window: one timer per shard and sweep, instead of one per id.
+ * <p>An id is remembered until the watermark says that no row within its window can come any more, and for a window of
+ * the watermark's time from the row's arrival at least: the rule {@code none} takes rows of any age, and a retry of an
+ * old one must not find its id forgotten. On a topic without event time the clock stands for the watermark. Ids live in
+ * shards ({@link IdSelector}) that are swept a few times per window: one timer per shard and sweep, instead of one per id.
  */
 final class DeduplicatingOperator extends OutcomeOperator implements Triggerable<Integer, VoidNamespace> {
 
@@ -32,8 +33,8 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
     private final long sweepEvery;
     private final RowData.FieldGetter id;
 
-    /** Id → the event times at which it was used, nearly always one; for the current shard. */
-    private transient MapState<String, long[]> usedAt;
+    /** Id → pairs of the event time of a use and until when it is remembered, nearly always one; for the current shard. */
+    private transient MapState<String, long[]> uses;
 
     private transient InternalTimerService<VoidNamespace> timers;
 
@@ -47,11 +48,11 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
     @Override
     public void initializeState(StateInitializationContext context) throws Exception {
         super.initializeState(context);
-        usedAt =
+        uses =
                 context.getKeyedStateStore()
                         .getMapState(
                                 new MapStateDescriptor<>(
-                                        "used-at", StringSerializer.INSTANCE, LongPrimitiveArraySerializer.INSTANCE));
+                                        "uses", StringSerializer.INSTANCE, LongPrimitiveArraySerializer.INSTANCE));
     }
 
     @Override
@@ -67,21 +68,23 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
             return false;
         }
         String key = value.toString();
-        long[] times = usedAt.get(key);
-        if (times == null) {
-            usedAt.put(key, new long[] {time});
+        long[] known = uses.get(key);
+        long until = rememberedUntil(time);
+        if (known == null) {
+            uses.put(key, new long[] {time, until});
         } else {
-            for (long each : times) {
-                if (Math.abs(time - each) <= window) {
+            for (int at = 0; at < known.length; at += 2) {
+                if (Math.abs(time - known[at]) <= window) {
                     return true;
                 }
             }
-            long[] more = Arrays.copyOf(times, times.length + 1);
-            more[times.length] = time;
-            usedAt.put(key, more);
+            long[] more = Arrays.copyOf(known, known.length + 2);
+            more[known.length] = time;
+            more[known.length + 1] = until;
+            uses.put(key, more);
         }
         // Rounded up to the next sweep, so that the rows of a whole interval ask for the same timer.
-        long sweep = (Math.floorDiv(forgetAt(time), sweepEvery) + 1) * sweepEvery;
+        long sweep = (Math.floorDiv(until, sweepEvery) + 1) * sweepEvery;
         if (layout.eventTime == RowLayout.NONE) {
             timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, sweep);
         } else {
@@ -90,9 +93,12 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
         return false;
     }
 
-    /** From this time on (of the watermark, or of the clock) a use at {@code time} cannot matter any more. */
-    private long forgetAt(long time) {
-        return layout.eventTime == RowLayout.NONE ? time + window : late.closed(time + window);
+    /** From this time on (of the watermark, or of the clock) a use at {@code time}, which comes now, is forgotten. */
+    private long rememberedUntil(long time) {
+        if (layout.eventTime == RowLayout.NONE) {
+            return Math.max(time, timers.currentProcessingTime()) + window;
+        }
+        return Math.max(late.closed(time + window), watermark + window);
     }
 
     @Override
@@ -107,7 +113,7 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
 
     private void sweep(long now) throws Exception {
         boolean empty = true;
-        Iterator<Map.Entry<String, long[]>> entries = usedAt.iterator();
+        Iterator<Map.Entry<String, long[]>> entries = uses.iterator();
         while (entries.hasNext()) {
             Map.Entry<String, long[]> entry = entries.next();
             long[] kept = kept(entry.getValue(), now);
@@ -121,14 +127,19 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
             }
         }
         if (empty) {
-            usedAt.clear();
+            uses.clear();
         }
     }
 
-    private long[] kept(long[] times, long now) {
-        if (times.length == 1) {
-            return forgetAt(times[0]) > now ? times : new long[0];
+    private static long[] kept(long[] pairs, long now) {
+        long[] kept = new long[pairs.length];
+        int length = 0;
+        for (int at = 0; at < pairs.length; at += 2) {
+            if (pairs[at + 1] > now) {
+                kept[length++] = pairs[at];
+                kept[length++] = pairs[at + 1];
+            }
         }
-        return Arrays.stream(times).filter(each -> forgetAt(each) > now).toArray();
+        return length == pairs.length ? pairs : Arrays.copyOf(kept, length);
     }
 }
