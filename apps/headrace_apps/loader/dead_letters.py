@@ -8,43 +8,32 @@ same time can still both write a letter; a reader tells it by stage, topic, part
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Event
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from headrace.core import dead_letter
 from headrace.core.documents import LoaderDocument
 from headrace_apps.loader.batches import DeadLetter
 from headrace_apps.loader.topic import client_config
+from headrace_apps.loader.written_letters import KafkaUnavailableError, Position, fetch_written
 
 FLUSH_SECONDS = 1.0
-SCAN_SECONDS = 60.0
-CLOCKS_APART_MS = 60_000
-"""How far Snowflake's clock and the brokers' may differ for the look into the topic to start early enough."""
 
 log = logging.getLogger(__name__)
-
-Position = tuple[int, int]
-"""Partition and offset of the record that a letter is about."""
-
-
-class KafkaUnavailableError(Exception):
-    """The dead-letter topic does not take or give records now."""
 
 
 class DeadLetterTopic:
     """Not for several threads."""
 
     def __init__(self, document: LoaderDocument, now: Callable[[], datetime], stop: Event) -> None:
+        self._document = document
         self._topic = document.dead_letter_topic
         self._source = document.topic.kafka_topic
         self._stage = dead_letter.stage_of_sink(document.sink)
-        self._kafka = document.kafka
-        self._group = document.group_id
         self._now = now
         self._stop = stop
         self._written: set[Position] = set()
@@ -132,61 +121,8 @@ class DeadLetterTopic:
 
         Raises KafkaUnavailableError.
         """
-        try:
-            self._written |= {
-                (p, offset) for p, offset in self._scan(since) if p in positions and offset >= positions[p]
-            }
-        except KafkaException as error:
-            raise KafkaUnavailableError(f"cannot read {self._topic}: {error.args[0].str()}") from error
-
-    def _scan(self, since: int) -> set[Position]:
-        found: set[Position] = set()
-        consumer = Consumer(
-            {
-                **client_config(self._kafka),
-                "group.id": f"{self._group}.dead-letters",  # never joined, never committed
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                # Its own letters are in no transaction, and an open one of a job must not hide them.
-                "isolation.level": "read_uncommitted",
-            }
-        )
-        try:
-            partitions = consumer.list_topics(self._topic, timeout=10).topics[self._topic].partitions
-            if not partitions:
-                return found
-            start = max(since - CLOCKS_APART_MS, 0)
-            wanted = consumer.offsets_for_times(
-                [TopicPartition(self._topic, partition, start) for partition in partitions], timeout=10
-            )
-            open_ends = {partition.partition for partition in wanted if partition.offset >= 0}
-            consumer.assign([partition for partition in wanted if partition.offset >= 0])
-            deadline = time.monotonic() + SCAN_SECONDS
-            while open_ends and not self._stop.is_set():
-                if time.monotonic() > deadline:
-                    raise KafkaUnavailableError(f"reading {self._topic} took more than {SCAN_SECONDS:.0f} s")
-                for message in consumer.consume(1000, 0.2):
-                    error = message.error()
-                    if error is None:
-                        found |= self._position(message)
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        open_ends.discard(message.partition() or 0)
-        finally:
-            consumer.close()
-        return found
-
-    def _position(self, message: Message) -> set[Position]:
-        headers = dict(message.headers() or ())
-        ours = {
-            dead_letter.STAGE: self._stage.encode(),
-            dead_letter.TOPIC: self._source.encode(),
-        }
-        if any(headers.get(name) != value for name, value in ours.items()):
-            return set()
-        try:
-            return {(int(headers[dead_letter.PARTITION] or b""), int(headers[dead_letter.OFFSET] or b""))}
-        except (KeyError, ValueError):
-            return set()
+        found = fetch_written(self._document, since, self._stop)
+        self._written |= {(p, offset) for p, offset in found if p in positions and offset >= positions[p]}
 
     def _acknowledged(self, position: Position) -> Callable[[KafkaError | None, Message], None]:
         def delivered(error: KafkaError | None, _: Message) -> None:
@@ -200,7 +136,7 @@ class DeadLetterTopic:
     def _connect(self) -> Producer:
         if self._producer is None:
             settings: dict[str, Any] = {
-                **client_config(self._kafka),
+                **client_config(self._document.kafka),
                 "acks": "all",
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",

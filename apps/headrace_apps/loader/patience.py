@@ -20,8 +20,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from headrace_apps.loader.dead_letters import KafkaUnavailableError
 from headrace_apps.loader.session import OutageError
+from headrace_apps.loader.written_letters import KafkaUnavailableError
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0

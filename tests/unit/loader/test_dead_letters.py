@@ -16,9 +16,11 @@ from confluent_kafka import KafkaError, TopicPartition
 from headrace.core.dead_letter import Reason
 from headrace.core.documents import LoaderDocument, LoaderTopic, SnowflakeConnection, Table
 from headrace_apps.loader import dead_letters as module
+from headrace_apps.loader import written_letters
 from headrace_apps.loader.batches import DeadLetter, Record
-from headrace_apps.loader.dead_letters import DeadLetterTopic, KafkaUnavailableError
+from headrace_apps.loader.dead_letters import DeadLetterTopic
 from headrace_apps.loader.rows import Refused
+from headrace_apps.loader.written_letters import STALLED_SECONDS, KafkaUnavailableError, fetch_written
 
 DOCUMENT = LoaderDocument(
     pipeline="p",
@@ -59,10 +61,12 @@ class End:
 
 
 class Broker:
-    """`room` is how many letters a producer holds; the answers to the first `silent` letters get lost."""
+    """`room` is how many letters a producer holds; the answers to the first `silent` letters get lost; a reader
+    is told the end of the log if it `ends`."""
 
     def __init__(self, room: int = 100, silent: int = 0) -> None:
         self.room, self.silent = room, silent
+        self.ends = True
         self.log: list[Letter] = []
 
     @property
@@ -94,10 +98,10 @@ class FakeProducer:
 
 
 class FakeConsumer:
-    """Reads the log one letter at a time, each `seconds` after the one before."""
+    """Reads the log one letter at a time; `tick` runs before each look for one."""
 
     def __init__(self, broker: Broker, tick: Callable[[], None] = lambda: None) -> None:
-        self._messages: Iterator[Any] = iter([*broker.log, End()])
+        self._messages: Iterator[Any] = iter([*broker.log, *([End()] if broker.ends else [])])
         self._tick = tick
 
     def list_topics(self, topic: str, timeout: float) -> Any:
@@ -117,7 +121,7 @@ class FakeConsumer:
 
 def topic_at(monkeypatch: pytest.MonkeyPatch, broker: Broker, stop: Event | None = None) -> DeadLetterTopic:
     monkeypatch.setattr(module, "Producer", lambda _: FakeProducer(broker))
-    monkeypatch.setattr(module, "Consumer", lambda _: FakeConsumer(broker))
+    monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker))
     return DeadLetterTopic(DOCUMENT, lambda: datetime(2026, 11, 22, tzinfo=UTC), stop or Event())
 
 
@@ -139,3 +143,40 @@ def test_letters_that_arrived_without_an_answer_are_not_written_again(monkeypatc
         topic.write(letters(5))
     topic.write(letters(5))
     assert broker.values == [b"%d" % n for n in range(5)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def tick(self) -> None:
+        """Two thirds of what may pass without progress."""
+        self.seconds += STALLED_SECONDS * 2 / 3
+
+
+def test_the_look_into_the_topic_may_take_as_long_as_it_moves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, clock = Broker(), Clock()
+    topic_at(monkeypatch, broker).write(letters(4))
+    monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, clock.tick))
+    assert fetch_written(DOCUMENT, 0, Event(), clock) == {(0, n) for n in range(4)}
+    assert clock.seconds > 3 * STALLED_SECONDS
+
+
+def test_a_topic_that_gives_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    broker = Broker()
+    broker.ends = False
+    monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, clock.tick))
+    with pytest.raises(KafkaUnavailableError, match="gave no record for 60 s"):
+        fetch_written(DOCUMENT, 0, Event(), clock)
+
+
+def test_half_a_look_into_the_topic_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, stop = Broker(), Event()
+    topic_at(monkeypatch, broker).write(letters(4))
+    monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, stop.set))
+    with pytest.raises(KafkaUnavailableError, match="stopped"):
+        fetch_written(DOCUMENT, 0, stop)
