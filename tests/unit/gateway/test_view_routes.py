@@ -58,3 +58,21 @@ def test_the_age_of_a_view_is_known_from_the_start_and_stays_small_on_a_busy_top
         for _ in range(3):
             clock[0] += 1.5
             wait_until(lambda: client.get(VIEW).json()["ageMs"] == 0, "the view to be confirmed again")
+
+
+def test_a_key_whose_record_retention_deleted_is_gone_within_a_minute(broker: PaperBroker) -> None:
+    def listed() -> list[str]:
+        return [entry["key"] for entry in client.get(VIEW).json()["entries"]]
+
+    for key in (b"a", b"b", b"c", b"b"):
+        broker.add(key, b"{}")
+    broker.add(b"d", b"{}", partition=1)
+    clock = [NOW]
+    with served(now=lambda: clock[0]) as client:
+        assert listed() == ["a", "b", "c", "d"]
+        broker.begins[0] = 3
+        clock[0] += 60
+        wait_until(lambda: listed() == ["b", "d"], "the keys to expire")
+        assert client.get(VIEW + "/a").status_code == 404
+        broker.add(b"a", b"{}")
+        wait_until(lambda: listed() == ["a", "b", "d"], "the key to come back")

@@ -106,3 +106,27 @@ def test_a_store_is_the_latest_value_per_key_in_order(made: list[tuple[bytes, by
     for key in {key for key, _ in made}:
         entry = store.get(key)
         assert (entry.value if entry else None) == expected.get(key)
+
+
+@given(
+    st.lists(st.tuples(keys, st.integers(0, 2)), max_size=60), st.dictionaries(st.integers(0, 2), st.integers(0, 25))
+)
+def test_what_the_topic_no_longer_has_expires(made: list[tuple[bytes, int]], earliest: dict[int, int]) -> None:
+    store = MemoryViewStore()
+    ends = [0, 0, 0]
+    for key, partition in made:
+        store.apply([Change(key, Entry(b"v", partition, ends[partition], 0))], {partition: ends[partition] + 1})
+        ends[partition] += 1
+    before, positions = store.scan(None, 100), store.positions()
+    kept = [(key, entry) for key, entry in before if entry.offset >= earliest.get(entry.partition, 0)]
+    assert store.expire(earliest) == len(before) - len(kept)
+    assert store.scan(None, 100) == kept
+    assert store.expire(earliest) == 0
+    assert store.positions() == positions
+
+
+def test_a_record_that_is_read_after_it_was_deleted_expires_too() -> None:
+    store = MemoryViewStore()
+    assert store.expire({0: 5}) == 0
+    store.apply([Change(b"k", Entry(b"v", 0, 3, 0))], {0: 4})
+    assert store.expire({0: 5}) == 1

@@ -26,6 +26,9 @@ POLL = 0.1
 CONFIRM = 1.0
 """At least so many seconds between two questions where the topic ends, which is what makes `age` mean something."""
 
+EXPIRE = 60.0
+"""Seconds between two questions where the topic begins: retention moves that, and says so to no reader."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -105,6 +108,8 @@ class ViewFollower:
         try:
             consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in positions.items()])
             self._store.apply([], positions)
+            self._expire(earliest)
+            expired = asked
             self._advance(positions)
             # A question stays open until its answer is reached. Were every answer held against the positions at once,
             # a topic that is written all the time would never be confirmed: its end is always a little further.
@@ -119,6 +124,9 @@ class ViewFollower:
                 if ends is None and self._now() - asked >= CONFIRM:
                     asked = self._now()
                     ends = self._offsets.latest(self._topic, self._partitions)
+                if self._now() - expired >= EXPIRE:
+                    expired = self._now()
+                    self._expire(self._offsets.earliest(self._topic, self._partitions))
         finally:
             consumer.close()
 
@@ -137,6 +145,11 @@ class ViewFollower:
                 log.warning("view %s: %s", self.name, error.str())
         self._store.apply(changes, positions)
         self._advance(positions)
+
+    def _expire(self, earliest: Mapping[int, int]) -> None:
+        """With `delete` beside `compact` Kafka deletes whole segments after a time, without a tombstone for a key."""
+        if expired := self._store.expire(earliest):
+            log.info("view %s: %d keys expired with the topic's retention", self.name, expired)
 
     def _advance(self, positions: Mapping[int, int], confirmed: float | None = None) -> None:
         to_apply = sum(self._goal[p] - self._begin[p] for p in self._goal)

@@ -13,6 +13,9 @@ from typing import Protocol
 
 from sortedcontainers import SortedDict
 
+EXPIRED_AT_ONCE = 1_000
+"""Entries dropped between two chances for the readers (about a millisecond)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -38,6 +41,9 @@ class ViewStore(Protocol):
     def apply(self, changes: Sequence[Change], positions: Mapping[int, int]) -> None:
         """Make the changes in their order and remember where the topic was read up to, both or neither."""
 
+    def expire(self, earliest: Mapping[int, int]) -> int:
+        """Drop the entries whose record lies before the earliest offset of its partition; how many there were."""
+
     def get(self, key: bytes) -> Entry | None: ...
 
     def scan(self, after: bytes | None, limit: int) -> list[tuple[bytes, Entry]]:
@@ -57,6 +63,7 @@ class MemoryViewStore:
     def __init__(self) -> None:
         self._entries: SortedDict[bytes, Entry] = SortedDict()
         self._positions: dict[int, int] = {}
+        self._expired: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def apply(self, changes: Sequence[Change], positions: Mapping[int, int]) -> None:
@@ -67,6 +74,20 @@ class MemoryViewStore:
                 else:
                     self._entries[change.key] = change.entry
             self._positions.update(positions)
+
+    def expire(self, earliest: Mapping[int, int]) -> int:
+        moved = {p: offset for p, offset in earliest.items() if offset > self._expired.get(p, 0)}
+        if not moved:
+            return 0
+        # Only this thread writes, so the long look at all entries needs no lock that would hold up the readers.
+        gone = [key for key, entry in self._entries.items() if entry.offset < moved.get(entry.partition, 0)]
+        for start in range(0, len(gone), EXPIRED_AT_ONCE):
+            with self._lock:
+                for key in gone[start : start + EXPIRED_AT_ONCE]:
+                    del self._entries[key]
+        # Where the reader is not there yet, records from before may still come out of its queue.
+        self._expired.update({p: offset for p, offset in moved.items() if self._positions.get(p, 0) >= offset})
+        return len(gone)
 
     def get(self, key: bytes) -> Entry | None:
         with self._lock:
