@@ -33,19 +33,21 @@ def validate(file: Files) -> None:
     """Check manifests; prints every problem with its place, and what to do."""
     from headrace.cli.manifests import load_or_exit, read_files
 
-    pipelines = load_or_exit(read_files(file))
-    for pipeline in pipelines:
+    loaded = load_or_exit(read_files(file))
+    for pipeline in loaded.pipelines:
         typer.echo(f"{pipeline.name}: valid")
+    for platform in loaded.platforms:
+        typer.echo(f"{platform.metadata.name}: valid (StreamPlatform)")
 
 
 @app.command()
 def plan(file: Files, state: State = DEFAULT_STATE) -> None:
     """Show what a manifest comes to, and what `up` would change of what runs; changes nothing."""
-    from headrace.cli.manifests import load_or_exit, read_files
+    from headrace.cli.manifests import load_pipelines_or_exit, read_files
     from headrace.cli.plan import show_plan
 
     texts = read_files(file)
-    pipelines = load_or_exit(texts)
+    pipelines = load_pipelines_or_exit(texts)
     _exit_with(state, show_plan(pipelines, texts, state))
 
 
@@ -66,7 +68,7 @@ def up(
     ] = False,
 ) -> None:  # fmt: skip
     """Run pipelines on this machine until Ctrl-C. If `up` runs on this state already, hand the manifests to it."""
-    from headrace.cli.manifests import load_or_exit, read_files
+    from headrace.cli.manifests import load_pipelines_or_exit, read_files
 
     if set_up_only:
         from headrace.cli.up import set_up_parts
@@ -75,7 +77,7 @@ def up(
     if not file:
         raise typer.BadParameter("name at least one manifest", param_hint="-f")
     texts = read_files(file)
-    pipelines = load_or_exit(texts)
+    pipelines = load_pipelines_or_exit(texts)
     from headrace.cli.up import Wish, bring_up  # after the checks: a wrong manifest is told at once
 
     ports = {"kafka": kafka_port, "apicurio": registry_port, "flink": flink_port}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import typer
 
-from headrace.core.load import load
+from headrace.core.load import Loaded, load
 from headrace.core.pipeline import Pipeline
 from headrace.core.problems import Problem
+from headrace.core.wire.platform import StreamPlatform
 
 WRONG_MANIFEST, WRONG_USAGE = 1, 2
 
@@ -29,29 +30,43 @@ def read_files(files: Sequence[Path]) -> dict[str, str]:
     return texts
 
 
-def load_texts(texts: dict[str, str]) -> tuple[list[Pipeline], list[Problem]]:
-    """Every pipeline and every problem of all files; a name that two files declare is a problem, too."""
+def load_texts(texts: dict[str, str]) -> Loaded:
+    """What all files hold together; a name that two files declare is a problem, too."""
     pipelines: dict[str, Pipeline] = {}
+    platforms: list[StreamPlatform] = []
     problems: list[Problem] = []
     for source, text in texts.items():
         loaded = load(text, source)
         problems += loaded.problems
+        platforms += loaded.platforms
         for pipeline in loaded.pipelines:
             if pipeline.name in pipelines:
                 problems.append(
                     Problem(("metadata", "name"), f"{pipeline.name!r} is declared in another file, too", source=source)
                 )
             pipelines[pipeline.name] = pipeline
-    return list(pipelines.values()), problems
+    return Loaded(tuple(pipelines.values()), tuple(platforms), tuple(problems))
 
 
-def load_or_exit(texts: dict[str, str]) -> list[Pipeline]:
-    """The pipelines; prints every problem and exits with 1 when there is one."""
-    pipelines, problems = load_texts(texts)
-    if problems:
-        for problem in problems:
+def load_or_exit(texts: dict[str, str]) -> Loaded:
+    """What the files hold; prints every problem and exits with 1 when there is one."""
+    loaded = load_texts(texts)
+    if loaded.problems:
+        for problem in loaded.problems:
             typer.echo(str(problem), err=True)
-        count = len(problems)
+        count = len(loaded.problems)
         typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; nothing was changed", err=True)
         raise typer.Exit(WRONG_MANIFEST)
-    return pipelines
+    return loaded
+
+
+def load_pipelines_or_exit(texts: dict[str, str]) -> tuple[Pipeline, ...]:
+    """The pipelines, at least one; exits with 1 when there is none. Platforms are said to be ignored."""
+    loaded = load_or_exit(texts)
+    if not loaded.pipelines:
+        typer.echo(f"{', '.join(texts)}: holds no StreamPipeline; there is nothing to run", err=True)
+        raise typer.Exit(WRONG_MANIFEST)
+    for platform in loaded.platforms:
+        name = platform.metadata.name
+        typer.echo(f"StreamPlatform {name!r} is ignored: on one machine a built-in platform serves", err=True)
+    return loaded.pipelines

@@ -193,25 +193,25 @@ class Foreground:
                 return {"say": f"this version does not know {other!r}", "code": 2}
 
     async def _show_plan(self, texts: dict[str, str], say: Say) -> dict[str, Any]:
-        pipelines, problems = load_texts(texts)
-        for problem in problems:
+        loaded = load_texts(texts)
+        for problem in loaded.problems:
             await say(str(problem))
-        if problems:
+        if loaded.problems:
             return {"code": 1}
         observed = await self.local.backend.observe()
-        for pipeline in pipelines:
+        for pipeline in loaded.pipelines:
             await say(render_plan(self.local.plan_of(pipeline)))
             await say("`headrace up` would:\n" + render_steps(self.local.steps(pipeline, observed)))
         return {"code": 0}
 
     async def _take_over(self, texts: dict[str, str], say: Say) -> dict[str, Any]:
-        pipelines, problems = load_texts(texts)
-        for problem in problems:
+        loaded = load_texts(texts)
+        for problem in loaded.problems:
             await say(str(problem))
-        if problems:
+        if loaded.problems:
             return {"code": 1}
         observed = await self.local.backend.observe()
-        for pipeline in pipelines:
+        for pipeline in loaded.pipelines:
             await say(render_steps(self.local.steps(pipeline, observed)))
         told: list[str] = []
 
@@ -219,7 +219,7 @@ class Foreground:
             self._tell(outcome)
             told.append(f"not done: {outcome.error}" if outcome.error else describe(outcome.step))
 
-        outcomes = await self.local.apply(pipelines, tell)
+        outcomes = await self.local.apply(loaded.pipelines, tell)
         for line in told:
             await say(line)
         return {"code": 1 if any(outcome.error for outcome in outcomes) else 0}

@@ -57,6 +57,44 @@ def test_a_manifest_that_is_no_text_is_1(tmp_path: Path) -> None:
     assert headrace("validate", "-f", file).exit_code == 1
 
 
+PLATFORM = """\
+apiVersion: headrace.dev/v1alpha1
+kind: StreamPlatform
+metadata: {name: default}
+spec:
+  kafka: {cluster: main}
+  registry: {url: "https://registry"}
+  flink: {checkpointStorage: "s3://bucket/checkpoints"}
+  auth: {issuer: "https://id.example.com", jwksUrl: "https://id.example.com/keys"}
+"""
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Path:
+    file = tmp_path / "platform.yaml"
+    file.write_text(PLATFORM)
+    return file
+
+
+def test_a_platform_is_valid_by_name(platform: Path) -> None:
+    result = headrace("validate", "-f", platform)
+    assert (result.exit_code, result.output) == (0, "default: valid (StreamPlatform)\n")
+
+
+@pytest.mark.parametrize("command", ["up", "plan"])
+def test_files_without_a_pipeline_are_1_and_nothing_runs(tmp_path: Path, platform: Path, command: str) -> None:
+    result = headrace(command, "-f", platform, "--state", tmp_path / "state")
+    assert result.exit_code == 1
+    assert "holds no StreamPipeline" in result.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_platform_beside_a_pipeline_is_said_to_be_ignored(tmp_path: Path, platform: Path) -> None:
+    result = headrace("plan", "-f", SAMPLE, "-f", platform, "--state", tmp_path / "state")
+    assert result.exit_code == 0
+    assert "StreamPlatform 'default' is ignored" in result.stderr
+
+
 def test_a_name_in_two_files_is_a_problem(tmp_path: Path) -> None:
     copy = tmp_path / "copy.yaml"
     copy.write_text(SAMPLE.read_text())
