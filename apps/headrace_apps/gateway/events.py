@@ -22,7 +22,7 @@ from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.offsets import BrokerOffsets, unreachable
 from headrace_apps.gateway.problems import Problem
 from headrace_apps.gateway.reading import Lease, ReaderPool
-from headrace_apps.gateway.records import key_columns_of, place_of, show_record
+from headrace_apps.gateway.records import key_columns_of, place_of, show_record, size_of
 from headrace_apps.gateway.starts import MAX_OFFSET, Start, parse_start
 from headrace_apps.gateway.tokens import Verifier, demand
 
@@ -85,13 +85,16 @@ class Events:
         try:
             await lease.stand(topic.kafka_topic, positions)
             messages: list[Message] = []
+            room = self._limits.max_page_bytes
             behind = ends is not None and any(positions[p] < ends[p] for p in positions)
             deadline = loop.time() + (max(wait, self._limits.read_timeout) if behind else wait)
-            while len(messages) < limit:
+            while len(messages) < limit and room > 0:
                 left = min(SLICE, deadline - loop.time())
                 if left <= 0 or self._readers.draining.is_set() or await request.is_disconnected():
                     break
-                messages += await lease.read(limit - len(messages), left)
+                more = await lease.read(limit - len(messages), room, left)
+                messages += more
+                room -= sum(map(size_of, more))
                 if ends is not None and all(lease.positions[p] >= ends[p] for p in ends):
                     behind = False
                 if messages and not behind:
@@ -120,7 +123,7 @@ class Events:
         yield b"retry: 1000\nid: " + render_cursor(positions).encode() + b"\n\n"
         spoke = loop.time()
         while not self._readers.draining.is_set():
-            messages = await lease.read(STREAM_BATCH, SLICE)
+            messages = await lease.read(STREAM_BATCH, self._limits.max_page_bytes, SLICE)
             if messages:
                 yield b"".join([show_event(m, key_columns, positions) for m in messages])
                 spoke = loop.time()

@@ -34,6 +34,9 @@ class Limits:
     max_readers: int = 32
     """Consumers at once: page reads and event streams together."""
     max_page: int = 1_000
+    """Events or entries of one page."""
+    max_page_bytes: int = 8 * 1024 * 1024
+    """After so many bytes of records a page ends, whatever its limit: a thousand of the largest would be 900 MB."""
     max_wait: float = 30.0
     read_timeout: float = 10.0
     """For the broker to answer a page read that does not wait for new events."""

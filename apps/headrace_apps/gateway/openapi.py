@@ -105,7 +105,9 @@ def _read(topic: GatewayTopic, document: GatewayDocument) -> Json:
             _query("timestamp", text, "Begin with the first event at or after it: RFC 3339 or epoch milliseconds."),
             _query("from", edge, "Begin at the first event, or with the next that comes."),
             _query("cursor", text, "Go on where an earlier answer's `next` says."),
-            _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given."),
+            _query(
+                "limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given, or about 8 MB."
+            ),
             _query("wait", {"type": "number", "minimum": 0, "default": 0}, "Seconds to wait for the first; up to 30."),
         ],
         "responses": {
@@ -128,7 +130,9 @@ def _view_list(view: GatewayView, document: GatewayDocument) -> Json:
     return {
         "summary": f"The entries of {view.name} in the order of their keys",
         "parameters": [
-            _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given."),
+            _query(
+                "limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given, or about 8 MB."
+            ),
             _query("cursor", {"type": "string"}, "Go on where an earlier answer's `next` says."),
         ],
         "responses": {

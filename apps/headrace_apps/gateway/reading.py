@@ -21,7 +21,7 @@ from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.offsets import connection_config
 from headrace_apps.gateway.problems import Problem
-from headrace_apps.gateway.records import place_of
+from headrace_apps.gateway.records import place_of, size_of
 
 log = logging.getLogger(__name__)
 
@@ -59,26 +59,29 @@ class Reader:
             self._consumer.assign([TopicPartition(topic, p, offset) for p, offset in positions.items()])
             self.topic, self.positions = topic, dict(positions)
 
-    def read(self, limit: int, timeout: float) -> list[Message]:
-        """What has come, up to `limit`, waiting for the first at most `timeout` seconds. Moves `positions` on."""
-        first = self._consumer.poll(timeout)
-        if first is None:
-            return []
-        messages = [first]
-        if limit > 1:
-            messages += self._consumer.consume(limit - 1, 0)
+    def read(self, limit: int, size: int, timeout: float) -> list[Message]:
+        """What has come, up to `limit` records, and none after the one with which they reach `size` bytes.
+
+        Waits for the first at most `timeout` seconds. Moves `positions` on.
+        """
         records: list[Message] = []
-        for message in messages:
+        message = self._consumer.poll(timeout)
+        while message is not None:
             error = message.error()
             if error is None:
                 partition, offset = place_of(message)
                 records.append(message)
                 self.positions[partition] = offset + 1
+                size -= size_of(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 # Beyond transaction markers, which take offsets and are no records.
                 partition, self.positions[partition] = place_of(message)
             else:
                 log.warning("reading %s: %s", self.topic, error.str())
+            if len(records) >= limit or size <= 0:
+                break
+            # One by one: compressed records take little room in the consumer's queue, so a batch has no bound in bytes.
+            message = self._consumer.poll(0)
         return records
 
     def close(self) -> None:
@@ -100,9 +103,9 @@ class Lease:
     async def stand(self, topic: str, positions: Positions) -> None:
         self._reader.stand(topic, positions)
 
-    async def read(self, limit: int, patience: float) -> Sequence[Message]:
+    async def read(self, limit: int, size: int, patience: float) -> Sequence[Message]:
         """As `Reader.read`, in a thread."""
-        self._running = self._pool.executor.submit(self._reader.read, limit, patience)
+        self._running = self._pool.executor.submit(self._reader.read, limit, size, patience)
         return await asyncio.wrap_future(self._running)
 
     def release(self) -> None:

@@ -64,6 +64,12 @@ def place_of(message: Message) -> tuple[int, int]:
     return partition, offset
 
 
+def size_of(message: Message) -> int:
+    """Bytes of a record's key, value and headers."""
+    headers = cast("list[tuple[str, bytes | str | None]]", message.headers() or [])
+    return len(message) + len(message.key() or b"") + sum(len(name) + len(value or b"") for name, value in headers)
+
+
 def show_record(message: Message, key_columns: Sequence[Column]) -> dict[str, Any]:
     """One event of a topic."""
     partition, offset = place_of(message)

@@ -76,3 +76,17 @@ def test_a_key_whose_record_retention_deleted_is_gone_within_a_minute(broker: Pa
         assert client.get(VIEW + "/a").status_code == 404
         broker.add(b"a", b"{}")
         wait_until(lambda: listed() == ["a", "b", "d"], "the key to come back")
+
+
+def test_a_page_of_a_view_ends_after_so_many_bytes_and_its_cursor_goes_on(broker: PaperBroker) -> None:
+    for i in range(7):
+        broker.add(b"k%d" % i, b'"' + b"x" * 400 + b'"')
+    with served(limits=Limits(read_timeout=0.2, max_page_bytes=1000)) as client:
+        pages = [client.get(VIEW).json()]
+        while pages[-1]["next"] is not None:
+            pages.append(client.get(VIEW, params={"cursor": pages[-1]["next"]}).json())
+    assert [[entry["key"] for entry in page["entries"]] for page in pages] == [
+        ["k0", "k1", "k2"],
+        ["k3", "k4", "k5"],
+        ["k6"],
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -53,8 +53,9 @@ class Views:
         found = await self._view(request, view)
         limit = min(limit, self._limits.max_page)
         entries = found.store.scan(_key_of_cursor(cursor) if cursor is not None else None, limit + 1)
-        more = len(entries) > limit
-        entries = entries[:limit]
+        size = _fitting(entries[:limit], self._limits.max_page_bytes)
+        more = len(entries) > size
+        entries = entries[:size]
         content = {
             "view": view,
             **self._freshness(found),
@@ -101,6 +102,15 @@ class Views:
         confirmed = view.follower.progress.confirmed
         age = None if confirmed is None else max(0, round((self._now() - confirmed) * 1000))
         return {"offsets": {str(p): o for p, o in sorted(view.store.positions().items())}, "ageMs": age}
+
+
+def _fitting(entries: Sequence[tuple[bytes, Entry]], size: int) -> int:
+    """How many of the entries make up a page: up to the one with which their keys and values reach `size` bytes."""
+    for count, (key, entry) in enumerate(entries, 1):
+        size -= len(key) + len(entry.value)
+        if size <= 0:
+            return count
+    return len(entries)
 
 
 def _raw_key(request: Request, view: str) -> str:
