@@ -69,7 +69,7 @@ class Gateway:
             )
             self.views[view.name] = View(view, key_columns_of(topic), store, follower)
         self.ingest = Ingest(document, producer, verifier, metrics=metrics, limits=limits, now=clock)
-        self.events = Events(document, verifier, self.readers, offsets, limits)
+        self.events = Events(document, verifier, self.readers, offsets, limits=limits, now=clock)
         self.view_routes = Views(self.views, verifier, limits, clock)
         self.health = Health(look, self.views, metrics, self.readers.executor, lambda: producer.in_flight)
 

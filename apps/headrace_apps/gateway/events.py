@@ -24,7 +24,7 @@ from headrace_apps.gateway.problems import Problem
 from headrace_apps.gateway.reading import Lease, ReaderPool
 from headrace_apps.gateway.records import key_columns_of, place_of, show_record, size_of
 from headrace_apps.gateway.starts import MAX_OFFSET, Start, parse_start
-from headrace_apps.gateway.tokens import Verifier, demand
+from headrace_apps.gateway.tokens import Caller, Verifier, demand
 
 SLICE = 0.5
 """Seconds that a waiting read blocks at a time: how soon it sees that the client went or the process drains."""
@@ -32,7 +32,7 @@ STREAM_BATCH = 500
 
 
 class Events:
-    """The handlers; one per gateway."""
+    """The handlers; one per gateway. `now` is epoch seconds."""
 
     def __init__(
         self,
@@ -40,7 +40,9 @@ class Events:
         verifier: Verifier,
         readers: ReaderPool,
         offsets: BrokerOffsets,
+        *,
         limits: Limits,
+        now: Callable[[], float],
     ) -> None:
         self._topics = {topic.name: topic for topic in document.topics}
         self._keys = {topic.name: key_columns_of(topic) for topic in document.topics}
@@ -48,6 +50,7 @@ class Events:
         self._readers = readers
         self._offsets = offsets
         self._limits = limits
+        self._now = now
 
     async def get(
         self,
@@ -71,7 +74,7 @@ class Events:
         demand(caller, known.read_scopes)
         start = parse_start(partition=partition, offset=offset, timestamp=timestamp, edge=from_, cursor=cursor)
         if "text/event-stream" in request.headers.get("accept", ""):
-            return await self._stream(known, start, request.headers.get("last-event-id"))
+            return await self._stream(known, start, request.headers.get("last-event-id"), caller)
         return await self._page(
             request, known, start, min(limit, self._limits.max_page), min(wait, self._limits.max_wait)
         )
@@ -107,22 +110,29 @@ class Events:
         finally:
             lease.release()
 
-    async def _stream(self, topic: GatewayTopic, start: Start, last_event_id: str | None) -> Response:
+    async def _stream(
+        self, topic: GatewayTopic, start: Start, last_event_id: str | None, caller: Caller | None
+    ) -> Response:
         if last_event_id:
             start = Start(cursor=last_event_id)
         positions, _ = await self._begin(topic, start, default="latest", wait=0)
         lease = self._readers.lend(topic.kafka_topic, positions)
-        return EventStream(self._follow(topic, lease, positions), lease)
+        return EventStream(self._follow(topic, lease, positions, caller), lease)
 
-    async def _follow(self, topic: GatewayTopic, lease: Lease, start: Positions) -> AsyncIterator[bytes]:
-        """Server-sent events until the client goes or the process drains; each `id` is the cursor after it."""
+    async def _follow(
+        self, topic: GatewayTopic, lease: Lease, start: Positions, caller: Caller | None
+    ) -> AsyncIterator[bytes]:
+        """Server-sent events until the client goes, its token expires or the process drains.
+
+        Each `id` is the cursor after the event, so a client comes back, with a new token, to where it was.
+        """
         loop = asyncio.get_running_loop()
         key_columns = self._keys[topic.name]
         await lease.stand(topic.kafka_topic, start)
         positions = dict(start)
         yield b"retry: 1000\nid: " + render_cursor(positions).encode() + b"\n\n"
         spoke = loop.time()
-        while not self._readers.draining.is_set():
+        while not self._readers.draining.is_set() and (caller is None or caller.is_good(self._now())):
             messages = await lease.read(STREAM_BATCH, self._limits.max_page_bytes, SLICE)
             if messages:
                 yield b"".join([show_event(m, key_columns, positions) for m in messages])

@@ -98,7 +98,8 @@ def _read(topic: GatewayTopic, document: GatewayDocument) -> Json:
         "summary": f"Read stored events of {topic.name}",
         "description": "A page from one of cursor, from, timestamp, or partition with offset (default: from the "
         "earliest). With Accept: text/event-stream, every event from there on (default: from the latest), each with "
-        "the cursor after it as its id; Last-Event-ID resumes. Only committed events are read.",
+        "the cursor after it as its id; Last-Event-ID resumes. A stream ends with its token. "
+        "Only committed events are read.",
         "parameters": [
             _query("partition", integer, "Read this partition only."),
             _query("offset", integer, "Begin there; needs partition."),

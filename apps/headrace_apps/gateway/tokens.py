@@ -27,8 +27,15 @@ CACHED_TOKENS = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Caller:
+    """`good_until`: epoch seconds from which on the token is refused, the leeway included; None: it never is."""
+
     subject: str
     scopes: frozenset[str]
+    good_until: float | None = None
+
+    def is_good(self, now: float) -> bool:
+        """`now` is epoch seconds."""
+        return self.good_until is None or now < self.good_until
 
 
 class Verifier(Protocol):
@@ -53,18 +60,20 @@ class TokenVerifier:
         self._keys = keys
         self._now = now
         # A signature costs as much as tens of events; a verified token is good until it expires or the keys change.
-        self._verified: OrderedDict[bytes, tuple[Caller, float, int]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[Caller, int]] = OrderedDict()
 
     async def caller(self, authorization: str | None) -> Caller:
         token = bearer_token(authorization)
         await self._keys.refresh_if_stale()
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._verified.get(digest)
-        if known is not None and known[2] == self._keys.generation and self._now() < known[1] + LEEWAY:
-            return known[0]
+        if known is not None:
+            caller, generation = known
+            if generation == self._keys.generation and caller.is_good(self._now()):
+                return caller
         claims = await self._claims(token)
-        caller = Caller(str(claims.get("sub", "")), scopes_of(claims))
-        self._verified[digest] = (caller, float(claims["exp"]), self._keys.generation)
+        caller = Caller(str(claims.get("sub", "")), scopes_of(claims), float(claims["exp"]) + LEEWAY)
+        self._verified[digest] = (caller, self._keys.generation)
         while len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
         return caller
@@ -109,7 +118,7 @@ class TokenVerifier:
             options={"require": ["exp", "iss", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
         now = self._now()
-        if now >= float(claims["exp"]) + LEEWAY:
+        if not now < float(claims["exp"]) + LEEWAY:  # so put, a NaN has expired too
             raise jwt.ExpiredSignatureError
         if "nbf" in claims and now < float(claims["nbf"]) - LEEWAY:
             raise jwt.ImmatureSignatureError

@@ -91,7 +91,7 @@ def refused(verify: Verify, token: str | None) -> Problem:
 
 def test_rs256_and_es256_tokens_of_the_key_set_are_let_in(verify: Verify) -> None:
     for token in (mint(RSA_KEY, "RS256", "r"), mint(EC_KEY, "ES256", "e")):
-        assert verify(token) == Caller("me", frozenset({"p.clicks:write", "x"}))
+        assert verify(token) == Caller("me", frozenset({"p.clicks:write", "x"}), NOW + 60 + 30)
 
 
 def test_an_hs256_token_of_the_secret_is_let_in_whatever_its_kid(verify_secret: Verify) -> None:
@@ -127,6 +127,7 @@ def test_a_key_serves_its_own_algorithm_only(verify: Verify, verify_secret: Veri
     ("claims", "reason"),
     [
         ({"exp": NOW - 31}, "expired"),
+        ({"exp": float("nan")}, "expired"),
         ({"nbf": NOW + 31}, "not valid yet"),
         ({"iss": "https://other"}, "issuer"),
         ({"iss": None}, "'iss'"),
