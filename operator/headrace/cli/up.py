@@ -161,6 +161,8 @@ class Foreground:
             # A part that cannot start ends the first run; a job that Flink refuses leaves the rest running.
             if outcome.error is not None and outcome.step.id.startswith(("gateway/", "loader/", "topic/")):
                 raise outcome.error
+        # From here on a manifest that is handed over never ends what runs.
+        self.local.on_demand.settled = True
         self.announcer.say(f"up: {self.consumption.summary()}")
         await self.local.keep()
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from headrace.core.diff import Action, Observed, ObservedRun, ObservedSubject, Step
 from headrace.core.plan import Gateway, KafkaTopic, Loader, Subject
@@ -23,15 +24,50 @@ from headrace.local.subjects import Subjects
 from headrace.local.topics import Topics
 
 
-@dataclass
 class Parts:
-    """Futures of the shared parts: each is done when the part is ready for its first use, or failed for good."""
+    """Futures of the shared parts: each is done when the part is ready for its first use, or failed."""
 
-    topics: Awaitable[Topics]
-    subjects: Awaitable[Subjects]
-    jobs: Awaitable[Jobs]
-    warehouse: Awaitable[None]
-    done: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    def __init__(
+        self,
+        topics: asyncio.Future[Topics],
+        subjects: asyncio.Future[Subjects],
+        jobs: asyncio.Future[Jobs],
+        warehouse: asyncio.Future[None],
+    ) -> None:
+        self.futures: dict[str, asyncio.Future[Any]] = {
+            "topics": topics,
+            "subjects": subjects,
+            "jobs": jobs,
+            "warehouse": warehouse,
+        }
+
+    @property
+    def topics(self) -> Awaitable[Topics]:
+        return self._waiting("topics")
+
+    @property
+    def subjects(self) -> Awaitable[Subjects]:
+        return self._waiting("subjects")
+
+    @property
+    def jobs(self) -> Awaitable[Jobs]:
+        return self._waiting("jobs")
+
+    @property
+    def warehouse(self) -> Awaitable[None]:
+        return self._waiting("warehouse")
+
+    def _waiting(self, part: str) -> Awaitable[Any]:
+        # A step that is cancelled must not cancel the future that others wait for.
+        return asyncio.shield(self.futures[part])
+
+    def is_ready(self, part: str) -> bool:
+        future = self.futures[part]
+        return future.done() and not future.cancelled() and future.exception() is None
+
+    def renew(self, part: str) -> None:
+        """A part that failed is tried again: those that wait from now on wait for the new try."""
+        self.futures[part] = asyncio.get_running_loop().create_future()
 
 
 @dataclass
@@ -54,7 +90,7 @@ class Backend:
         )
 
     def _ready(self, part: str) -> bool:
-        return self.parts.done[part]()
+        return self.parts.is_ready(part)
 
     async def _subjects(self) -> Mapping[str, ObservedSubject]:
         if self._ready("subjects"):

@@ -8,18 +8,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any
 
 from headrace.core.plan import Plan
 from headrace.local import environments
 from headrace.local.backend import Parts
+from headrace.local.errors import PartError
 from headrace.local.flink_jobs import Runner, make_runner
 from headrace.local.flink_metrics import PushedMetrics, served
 from headrace.local.jobs import Jobs
 from headrace.local.processes.supervisor import Supervisor
+from headrace.local.services.apicurio import NAME as APICURIO
 from headrace.local.services.apicurio import apicurio, registry_url
-from headrace.local.services.flink import FlinkCluster, flink_cluster
+from headrace.local.services.flink import JOB_MANAGER, TASK_MANAGER, FlinkCluster, flink_cluster
+from headrace.local.services.kafka import NAME as KAFKA
 from headrace.local.services.kafka import kafka
+from headrace.local.services.stand_in import NAME as STAND_IN
 from headrace.local.services.stand_in import stand_in
 from headrace.local.site import Site
 from headrace.local.state import Records
@@ -28,68 +32,69 @@ from headrace.local.topics import Topics
 
 METRICS = "flink-metrics"
 
-T = TypeVar("T")
-
 
 class PartsOnDemand:
-    """`failed` gets the exception of the first part that could not be had or started."""
+    """`failed` gets the exception of the first part that could not be had or started, until the run is `settled`.
+
+    From then on a part that cannot be had (say, without a network) fails only the steps that wait for it: its future
+    gets the error, and the next `need` tries it anew.
+    """
 
     def __init__(self, site: Site, supervisor: Supervisor, records: Records, real_snowflake: bool = False) -> None:
         self._site, self._supervisor, self._records = site, supervisor, records
         self._real_snowflake = real_snowflake
         loop = asyncio.get_running_loop()
-        self._topics: asyncio.Future[Topics] = loop.create_future()
-        self._subjects: asyncio.Future[Subjects] = loop.create_future()
-        self._jobs: asyncio.Future[Jobs] = loop.create_future()
-        self._warehouse: asyncio.Future[None] = loop.create_future()
+        self.parts = Parts(loop.create_future(), loop.create_future(), loop.create_future(), loop.create_future())
         self.failed: asyncio.Future[None] = loop.create_future()
+        self.settled = False
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._open = ExitStack()
-
-    @property
-    def parts(self) -> Parts:
-        futures: dict[str, asyncio.Future[Any]] = {
-            "topics": self._topics,
-            "subjects": self._subjects,
-            "jobs": self._jobs,
-            "warehouse": self._warehouse,
-        }
-        done: dict[str, Callable[[], bool]] = {name: future.done for name, future in futures.items()}
-        return Parts(self._topics, self._subjects, self._jobs, self._warehouse, done)
 
     def need(self, plans: Iterable[Plan]) -> None:
         """Starts what these plans need and does not run yet."""
         plans = list(plans)
-        self._start("broker", self._topics, self._broker)
-        self._start("registry", self._subjects, self._registry)
+        self._start("topics", self._broker, KAFKA)
+        self._start("subjects", self._registry, APICURIO)
         if any(plan.jobs for plan in plans):
-            self._start("flink", self._jobs, self._flink)
+            self._start("jobs", self._flink, JOB_MANAGER, TASK_MANAGER)
         if any(plan.loaders for plan in plans):
-            self._start("warehouse", self._warehouse, self._stand_in)
+            self._start("warehouse", self._stand_in, STAND_IN)
 
     async def close(self) -> None:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        for future in (self._topics, self._subjects, self._jobs, self._warehouse, self.failed):
+        for future in (*self.parts.futures.values(), self.failed):
             future.cancel()
 
     def close_last(self) -> None:
         """To call when no process pushes any more."""
         self._open.close()
 
-    def _start(self, name: str, future: asyncio.Future[T], make: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        if name in self._tasks:
+    def _start(self, part: str, make: Callable[[], Coroutine[Any, Any, Any]], *services: str) -> None:
+        """Fills the part's future; `services` are those that it starts."""
+        if part in self._tasks:
             return
+        if self.parts.futures[part].done():  # it failed when it was last needed
+            self.parts.renew(part)
+        future = self.parts.futures[part]
 
         async def fill() -> None:
             try:
                 future.set_result(await make())
-            except Exception as error:
-                if not self.failed.done():
-                    self.failed.set_exception(first_cause(error))
+            except Exception as raised:
+                error = first_cause(raised)
+                if not self.settled or not isinstance(error, PartError | OSError):
+                    if not self.failed.done():
+                        self.failed.set_exception(error)
+                    return
+                for service in services:  # one of them may run already
+                    await self._supervisor.stop(service)
+                future.set_exception(error)
+                future.exception()  # marks it as seen: no step may be waiting for it
+                self._tasks.pop(part, None)
 
-        self._tasks[name] = asyncio.create_task(fill(), name=name)
+        self._tasks[part] = asyncio.create_task(fill(), name=part)
 
     async def _broker(self) -> Topics:
         await self._supervisor.start(await kafka(self._site, self._supervisor.spawner))
@@ -98,7 +103,7 @@ class PartsOnDemand:
     async def _broker_first(self) -> None:
         """What is fetched is fetched at once; what is started is started behind the broker, because the gateway needs
         nothing else, and JVMs that start together on two cores make each other late."""
-        await asyncio.shield(self._topics)
+        await asyncio.shield(self.parts.futures["topics"])
 
     async def _registry(self) -> Subjects:
         service = await apicurio(self._site)
@@ -109,11 +114,13 @@ class PartsOnDemand:
     async def _flink(self) -> Jobs:
         site, spawner = self._site, self._supervisor.spawner
         python = await environments.make_environment(site, spawner, environments.flink_environment())
-        self._open.enter_context(served(PushedMetrics(), site.ports.port(METRICS)))
-        cluster = flink_cluster(site, environments.pyflink_home(python), site.address(METRICS))
-        async with asyncio.TaskGroup() as group:
-            runner = group.create_task(make_runner(site, spawner))
-            group.create_task(self._cluster(cluster))
+        with ExitStack() as opened:
+            opened.enter_context(served(PushedMetrics(), site.ports.port(METRICS)))
+            cluster = flink_cluster(site, environments.pyflink_home(python), site.address(METRICS))
+            async with asyncio.TaskGroup() as group:
+                runner = group.create_task(make_runner(site, spawner))
+                group.create_task(self._cluster(cluster))
+            self._open.push(opened.pop_all())
         return Jobs(site, spawner, self._records, runner.result(), cluster)
 
     async def _cluster(self, cluster: FlinkCluster) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import psutil
 
+from headrace.local.errors import PartError
 from headrace.local.flink_rest import FlinkRest
 from headrace.local.parts_on_demand import METRICS
 from headrace.local.run import LocalRun
 from headrace.local.services.apicurio import registry_url
 from headrace.local.services.gateway import gateway_url
 from headrace.local.services.loader import metrics_url
+from headrace.local.site import Site
 
 
 async def status_of(run: LocalRun) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def addresses(run: LocalRun) -> dict[str, Any]:
     return {
         "kafka": site.address("kafka"),
         "registry": registry_url(site),
-        "flink": f"http://{site.address('flink')}" if flink else None,
+        "flink": _flink_address(site) if flink else None,
         "flinkMetrics": f"http://{site.address(METRICS)}/metrics" if flink else None,
         "snowflake": site.address("snowflake-stand-in")
         if any(plan.loaders for plan in plans) and not run.real_snowflake
@@ -55,10 +57,17 @@ def addresses(run: LocalRun) -> dict[str, Any]:
     }
 
 
+def _flink_address(site: Site) -> str | None:
+    try:
+        return f"http://{site.address('flink')}"
+    except PartError:  # the port that the user chose for it is in use; its jobs say so
+        return None
+
+
 async def _resources(run: LocalRun) -> list[dict[str, Any]]:
     """Every resource of the plans: `running`, `present`, `waiting`, or `failed` with why."""
     try:
-        observed = await run.backend.observe() if run.backend.parts.done["topics"]() else None
+        observed = await run.backend.observe() if run.backend.parts.is_ready("topics") else None
     except OSError:
         observed = None
     states = await _job_states(run)
@@ -82,7 +91,7 @@ async def _resources(run: LocalRun) -> list[dict[str, Any]]:
 
 
 async def _job_states(run: LocalRun) -> dict[str, str]:
-    if not run.backend.parts.done["jobs"]():
+    if not run.backend.parts.is_ready("jobs"):
         return {}
     try:
         return {job.name: job.state for job in await FlinkRest(f"http://{run.site.address('flink')}").jobs()}
