@@ -20,8 +20,9 @@ from headrace.local.flink_jobs import Runner
 from headrace.local.flink_rest import POLL, FlinkRest
 from headrace.local.processes import logs
 from headrace.local.processes.spawn import Spawner
-from headrace.local.services.flink import FlinkCluster
+from headrace.local.services.flink import SLOTS, FlinkCluster
 from headrace.local.site import Site
+from headrace.local.slots import Slots
 from headrace.local.state import JobRecord, Records, write_whole
 
 START_SECONDS = 120.0
@@ -36,6 +37,7 @@ class Jobs:
         self._site, self._spawner, self._records = site, spawner, records
         self._runner, self._cluster = runner, cluster
         self._rest = FlinkRest(cluster.rest)
+        self._slots = Slots(SLOTS)
         self._planner = asyncio.Lock()  # one planner at a time: each is a JVM that wants a core
         self._waiting: list[tuple[str, Path, asyncio.Future[str]]] = []
 
@@ -53,23 +55,34 @@ class Jobs:
         name = step.id.removeprefix("job/")
         if step.action is Action.DELETE:
             await self._stop(name)
-            self._records.jobs.pop(name, None)
-            self._records.save(self._site.state)
+            self._slots.free(name)
+            if (record := self._records.jobs.get(name)) is not None:
+                # The record stays: it names the savepoint. A job that is put back goes on from there; from the start,
+                # or from an older checkpoint, its results would come twice.
+                record.flink_id = None
+                self._records.save(self._site.state)
             return
         if not isinstance(step.resource, FlinkJob):
             raise TypeError(step)
         if step.action is Action.CREATE and name in await self.observe():
             return  # it was only out of sight while the job manager did not answer
         before = self._document_file(name).read_text() if self._document_file(name).exists() else None
+        document = step.resource.document
+        self._slots.take(name, document.parallelism)  # before anything is stopped
         stopped = await self._stop(name)
         try:
-            await self._run(step.resource.document, owner)
+            await self._run(document, owner)
         except PartError:
+            self._slots.free(name)
             if stopped and before is not None:
                 previous = JobDocument.from_json(before)
                 self._site.announcer.say(f"job {name}: the old version goes on from where it was stopped")
+                self._slots.take(name, previous.parallelism)
                 await self._run(previous, owner)
                 # The record says what runs; the next look finds the difference again and tells it.
+            raise
+        except OSError:  # whatever was submitted is not recorded: the next try ends it
+            self._slots.free(name)
             raise
 
     async def _stop(self, name: str) -> bool:
@@ -128,6 +141,10 @@ class Jobs:
                             future.set_result(_job_id(job, printed, self._site.log(SUBMIT_LOG)))
                         except PartError as error:
                             future.set_exception(error)
+                except OSError as error:  # the planner could not even be started: each job says so
+                    for _, _, future in batch:
+                        if not future.done():
+                            future.set_exception(OSError(*error.args))
                 finally:
                     for _, _, future in batch:
                         if not future.done():
