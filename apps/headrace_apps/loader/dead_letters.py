@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from threading import Event
 from typing import Any
@@ -111,6 +112,11 @@ class DeadLetterTopic:
         if left:
             log.info("waiting for Kafka to take %d dead letters", left)
         return left
+
+    @property
+    def written(self) -> AbstractSet[Position]:
+        """The records, as far as they are not settled, whose letters are known to be in the topic."""
+        return self._written
 
     def settled(self, ends: Mapping[int, int]) -> None:
         """Records before these offsets will not be met again."""

@@ -22,7 +22,7 @@ from headrace_apps.loader.lag import LagWatch
 from headrace_apps.loader.metrics import LoaderMetrics, Readiness
 from headrace_apps.loader.patience import WAITED_FOR, Patience
 from headrace_apps.loader.poison import find_refused
-from headrace_apps.loader.positions import plan_positions
+from headrace_apps.loader.positions import plan_positions, plan_touched
 from headrace_apps.loader.session import DataRefusedError, OutageError
 from headrace_apps.loader.sink import FencedError, Loaded, SnowflakeSink
 from headrace_apps.loader.source import Source
@@ -95,6 +95,8 @@ class Loader:
         started = time.monotonic()
         records, spans = self._source.take()
         if spans:
+            positions = {partition: self._source.position(partition) for partition in self._source.assigned}
+            spans = {**spans, **plan_touched(positions, spans, self._dead_letters.written)}
             self._settle(self._builder.build(records, spans, int(self._clock() * 1000)), started)
 
     def _settle(self, batch: Batch, started: float) -> None:

@@ -6,9 +6,11 @@ A stored offset that the topic no longer has is not guessed around: that would l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from headrace_apps.loader.sink import StoredPosition
+from headrace_apps.loader.statements import Span
 
 
 class PositionLostError(Exception):
@@ -56,3 +58,20 @@ def plan_positions(
             )
         positions[partition] = position.next_offset
     return positions, new
+
+
+def plan_touched(
+    positions: Mapping[int, int], spans: Mapping[int, Span], written: AbstractSet[tuple[int, int]]
+) -> dict[int, Span]:
+    """Empty spans for the partitions in hand that a batch has nothing of: its commit sets their UPDATED_AT too.
+
+    From there a new loader looks for letters, so without this a quiet partition would make it read the dead letters of
+    months. `written` are letters (partition, offset): a partition with one about a record that is still to be loaded
+    keeps its time, or that letter would not be found after a crash and be written again.
+    """
+    waiting = {partition for partition, offset in written if offset >= positions.get(partition, offset + 1)}
+    return {
+        partition: Span(offset, offset)
+        for partition, offset in positions.items()
+        if partition not in spans and partition not in waiting
+    }

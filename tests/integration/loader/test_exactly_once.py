@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from tests.integration.loader.loader_harness import LoaderRun, Topic, Warehouse, event, eventually, repeated
+from tests.integration.loader.loader_harness import PARTITIONS, LoaderRun, Topic, Warehouse, event, eventually, repeated
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +35,23 @@ def test_rows_arrive_with_where_they_came_from(topic: Topic, warehouse: Warehous
     assert {(row[5], row[6]) for row in rows} == sent
     assert {row[4] for row in rows} == {topic.name}
     assert {str(row[7]) for row in rows} == {"2026-11-22 10:00:00"}
+
+
+def test_a_commit_tells_its_time_for_the_quiet_partitions_too(
+    topic: Topic, warehouse: Warehouse, start_loader: Start
+) -> None:
+    """A new loader looks for letters from the earliest of these times on."""
+    topic.send(event(1))
+    loader = start_loader(topic.document(warehouse, "QUIET"))
+    loader.wait_read(1)
+    columns, ours = '"PARTITION", "UPDATED_AT", "NEXT_OFFSET"', f"WHERE \"TOPIC\" = '{topic.name}' ORDER BY 1"
+    before = warehouse.rows("_HEADRACE_OFFSETS", columns, ours)
+    topic.send(event(2))
+    loader.wait_read(2)
+    after = warehouse.rows("_HEADRACE_OFFSETS", columns, ours)
+    assert len(before) == len(after) == PARTITIONS
+    assert min(row[1] for row in after) > max(row[1] for row in before)
+    assert sorted(row[2] for row in after) == [0, 0, 2]
 
 
 def test_an_id_is_loaded_once_within_its_window(topic: Topic, warehouse: Warehouse, start_loader: Start) -> None:

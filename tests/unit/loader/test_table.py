@@ -24,7 +24,7 @@ from headrace_apps.loader.batches import Batch
 from headrace_apps.loader.evolution import TableMismatchError, diff_table
 from headrace_apps.loader.layout import MAPPINGS, plan_layout
 from headrace_apps.loader.layout import TableColumn as Placed
-from headrace_apps.loader.positions import Bounds, PositionLostError, plan_positions
+from headrace_apps.loader.positions import Bounds, PositionLostError, plan_positions, plan_touched
 from headrace_apps.loader.session import (
     DataRefusedError,
     NotAllowedError,
@@ -241,3 +241,9 @@ def test_secrets_come_from_files_and_the_stand_in_needs_none(tmp_path: Path) -> 
         connect_arguments(real.model_copy(update={"password_file": str(tmp_path / "none")}), "DB", "p.s")
     stand_in = SnowflakeConnection(account="a", user="u", host="127.0.0.1", port=1, protocol="http")
     assert connect_arguments(stand_in, "DB", "p.s")["proxy"] == ""
+
+
+def test_a_commit_touches_quiet_partitions_but_none_with_a_letter_about_a_record_to_come() -> None:
+    positions = {0: 9, 1: 5, 2: 7, 3: 0}
+    written = {(1, 4), (2, 7), (2, 6), (8, 1)}  # 1: of a record before; 2: of the next one; 8: somebody else's now
+    assert plan_touched(positions, {0: Span(4, 9)}, written) == {1: Span(5, 5), 3: Span(0, 0)}
