@@ -20,8 +20,9 @@ import org.apache.flink.table.data.RowData;
  *
  * <p>An id is remembered until the watermark says that no row within its window can come any more, and for a window of
  * the watermark's time from the row's arrival at least: the rule {@code none} takes rows of any age, and a retry of an
- * old one must not find its id forgotten. On a topic without event time the clock stands for the watermark. Ids live in
- * shards ({@link IdSelector}) that are swept a few times per window: one timer per shard and sweep, instead of one per id.
+ * old one must not find its id forgotten. On a topic without event time the clock stands for the watermark. Ids live
+ * in shards ({@link IdSelector}) that are swept a few times per window: one timer per shard and sweep, instead of one
+ * per id.
  */
 final class DeduplicatingOperator extends OutcomeOperator implements Triggerable<Integer, VoidNamespace> {
 
@@ -33,7 +34,7 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
     private final long sweepEvery;
     private final RowData.FieldGetter id;
 
-    /** Id → pairs of the event time of a use and until when it is remembered, nearly always one; for the current shard. */
+    /** Id → pairs of a use's event time and until when it is remembered, nearly always one; for the current shard. */
     private transient MapState<String, long[]> uses;
 
     private transient InternalTimerService<VoidNamespace> timers;
