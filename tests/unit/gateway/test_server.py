@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,18 @@ HEAD = b"POST /v1/topics/clicks/events HTTP/1.1\r\nHost: h\r\nContent-Type: appl
 DEADLINE = 20
 
 Story = Callable[[int], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """`main` sets the process's logging up, on a stderr that is the test's: the tests after it get theirs back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 class SlowProducer(RememberingProducer):
