@@ -131,11 +131,13 @@ def token(
 ) -> None:
     """Print a token for the local gateway, and nothing else."""
     from headrace.cli.token import scopes_for
-    from headrace.local.keys import sign_token
+    from headrace.local.keys import jwks_file, sign_token
 
     scopes = [*(scope or []), *scopes_for(state, topic or [], write=write, read=read)]
     if not scopes:
         raise typer.BadParameter("give --scope, or --topic with --write or --read")
+    if not jwks_file(state.absolute()).exists():  # a token of a new key would be good for no gateway
+        raise typer.BadParameter(f"no `headrace up` has run on {state.absolute()}", param_hint="--state")
     typer.echo(sign_token(state.absolute(), scopes, parse_seconds(ttl), subject))
 
 

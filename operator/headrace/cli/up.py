@@ -68,6 +68,11 @@ async def bring_up(wish: Wish) -> int:
 
 async def hand_over(wish: Wish) -> int:
     """To the `up` that holds the state. It may still be starting, so its socket is waited for."""
+    late = [f"the port of {name}" for name in wish.ports] + ["--real-snowflake"] * wish.real_snowflake
+    if late:
+        which = f"{' and '.join(late)} {'are' if len(late) > 1 else 'is'} ignored"
+        why = f"a `headrace up` runs on {wish.state} already; `headrace down` stops it"
+        typer.echo(f"{which}: {why}", err=True)
     deadline = time.monotonic() + HAND_OVER_SECONDS
     while True:
         try:

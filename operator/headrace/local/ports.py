@@ -40,6 +40,7 @@ class Ports:
         if name in self._taken:
             return self._taken[name]
         kept = self._kept()
+        spoken_for = {port for other, port in self.chosen.items() if other != name}  # those may be asked for later
         if name in self.chosen:
             port = self.chosen[name]
             if not self._take(port):
@@ -47,11 +48,13 @@ class Ports:
                     f"port {port} for {name} is in use{_by(port)}",
                     f"stop what uses it, or choose another port for {name}",
                 )
-        elif name in kept and self._take(kept[name]):
+        elif name in kept and kept[name] not in spoken_for and self._take(kept[name]):
             port = kept[name]
         else:
-            port = self._find(f"{self.file}/{name}", prefer)
-            if name in kept:
+            port = self._find(f"{self.file}/{name}", prefer, spoken_for)
+            if name in kept and kept[name] in spoken_for:
+                self.say(f"port {kept[name]} of {name} was chosen for another part; using {port}")
+            elif name in kept:
                 self.say(f"port {kept[name]} of {name} is in use{_by(kept[name])}; using {port}")
         self._taken[name] = port
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,14 +83,14 @@ class Ports:
         except (OSError, ValueError, AttributeError):
             return {}
 
-    def _find(self, seed: str, prefer: int | None) -> int:
+    def _find(self, seed: str, prefer: int | None, spoken_for: set[int]) -> int:
         # Spread by name and state folder, so that two runs that start together rarely look at the same port.
         span = LAST - FIRST + 1
         start = zlib.crc32(seed.encode()) % span
         candidates = [prefer] if prefer else []
         candidates += [FIRST + (start + step) % span for step in range(500)]
         for port in candidates:
-            if port not in self._taken.values() and self._take(port):
+            if port not in spoken_for and port not in self._taken.values() and self._take(port):
                 return port
         raise PartError(f"no free port between {FIRST} and {LAST}", "stop something, or set the ports")
 

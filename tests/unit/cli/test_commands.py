@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,7 +13,9 @@ import jwt
 import pytest
 from typer.testing import CliRunner, Result
 
+from headrace.cli import up as up_command
 from headrace.cli.main import app
+from headrace.local.keys import make_keys
 from headrace.local.state import Records, TopicRecord
 
 SAMPLE = Path(__file__).parents[3] / "manifests" / "samples" / "clickstream" / "pipeline.yaml"
@@ -155,7 +158,15 @@ def test_down_without_a_run_is_0_and_makes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_token_is_refused_where_no_run_has_made_a_key_and_none_is_made(tmp_path: Path) -> None:
+    result = headrace("token", "--state", tmp_path / "elsewhere", "--scope", "shop.orders:write")
+    assert result.exit_code == 2
+    assert "no `headrace up` has run on" in result.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_token_is_all_that_is_printed(tmp_path: Path) -> None:
+    make_keys(tmp_path)
     result = headrace("token", "--state", tmp_path, "--scope", "shop.orders:write", "--ttl", "1h30m")
     claims = jwt.decode(result.output.strip(), options={"verify_signature": False})
     assert claims["scope"] == "shop.orders:write"
@@ -163,6 +174,7 @@ def test_a_token_is_all_that_is_printed(tmp_path: Path) -> None:
 
 
 def test_a_topic_belongs_to_the_states_only_pipeline(tmp_path: Path) -> None:
+    make_keys(tmp_path)
     records = Records.read(tmp_path)
     records.pipelines = ["shop"]
     records.save(tmp_path)
@@ -175,6 +187,7 @@ def test_a_topic_belongs_to_the_states_only_pipeline(tmp_path: Path) -> None:
     "arguments", [["--topic", "orders", "--write"], ["--topic", "a.b"], [], ["--scope", "a", "--ttl", "soon"]]
 )
 def test_a_token_that_says_too_little_is_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
+    make_keys(tmp_path)
     assert headrace("token", "--state", tmp_path, *arguments).exit_code == 2
 
 
@@ -214,3 +227,17 @@ def test_a_part_that_cannot_be_had_is_3_without_a_trace(tmp_path: Path) -> None:
     assert done.returncode == 3, done.stdout + done.stderr
     assert "cannot reach http://127.0.0.1:1/" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_second_up_says_which_of_its_options_come_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def taken(*_: object) -> dict[str, int]:
+        return {"code": 0}
+
+    monkeypatch.setattr(up_command, "ask", taken)
+    late = up_command.Wish((), {}, tmp_path, {"kafka": 9092}, real_snowflake=True)
+    assert asyncio.run(up_command.hand_over(late)) == 0
+    assert "the port of kafka and --real-snowflake are ignored" in capsys.readouterr().err
+    assert asyncio.run(up_command.hand_over(up_command.Wish((), {}, tmp_path, {}, real_snowflake=False))) == 0
+    assert capsys.readouterr().err == ""

@@ -72,3 +72,14 @@ def test_a_claims_folder_that_cannot_be_entered_is_healed(tmp_path: Path) -> Non
     claims.chmod(0o600)
     Ports(tmp_path / "ports.json", claims=claims).port("kafka")
     assert stat.S_IMODE(claims.stat().st_mode) == 0o700
+
+
+def test_a_port_that_the_user_chose_for_one_part_is_no_other_parts(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    kept = Ports(file, claims=tmp_path / "first").port("kafka")
+    said: list[str] = []
+    ports = Ports(file, {"gateway": kept}, said.append, tmp_path / "second")
+    assert ports.port("kafka") != kept
+    assert ports.port("registry", prefer=kept) != kept
+    assert ports.port("gateway") == kept
+    assert said == [f"port {kept} of kafka was chosen for another part; using {ports.port('kafka')}"]
