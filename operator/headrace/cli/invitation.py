@@ -51,7 +51,7 @@ def first_event(topic: GatewayTopic, now: float) -> tuple[dict[str, Any], bool]:
         if start and isinstance(event.get(name), str):
             event[name] = start[1]
     for column in topic.columns:
-        if column.name == topic.event_time_field and column.type.kind is Kind.TIMESTAMP:
+        if column.name == topic.event_time_field and column.type.kind in (Kind.TIMESTAMP, Kind.EPOCH_MILLIS):
             as_text = isinstance(event.get(column.name), str)
             event[column.name] = rfc3339(datetime.fromtimestamp(now, UTC)) if as_text else int(now * 1000)
     return event, bool(jsonschema_rs.is_valid(schema, event))

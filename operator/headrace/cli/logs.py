@@ -26,7 +26,7 @@ def show_logs(state: Path, parts: Sequence[str], lines: int, follow: bool) -> in
         return WRONG_USAGE
     width = max(len(name) for name in chosen)
     files = {name: folder / f"{name}.log" for name in chosen}
-    read = {name: file.stat().st_size for name, file in files.items()}
+    read = {name: _size(file) for name, file in files.items()}
     for name, file in files.items():
         for line in last_lines(file, lines) if lines else ():
             typer.echo(f"{name:<{width}} │ {line}")
@@ -38,13 +38,26 @@ def show_logs(state: Path, parts: Sequence[str], lines: int, follow: bool) -> in
 
 
 def _print_new(name: str, file: Path, start: int, width: int) -> int:
-    """Prints whole lines after `start`; where to go on. A file that shrank was rotated: from its beginning."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        stream.seek(start if start <= size else 0)
-        at = stream.tell()
-        content = stream.read()
+    """Prints whole lines after `start`; where to go on. A file that shrank was rotated: from its beginning.
+
+    A file that is gone (its state folder was removed) is followed again from its beginning when it is back.
+    """
+    size = _size(file)
+    try:
+        with file.open("rb") as stream:
+            stream.seek(start if start <= size else 0)
+            at = stream.tell()
+            content = stream.read()
+    except FileNotFoundError:
+        return 0
     end = content.rfind(b"\n") + 1
     for line in content[:end].decode(errors="replace").splitlines():
         typer.echo(f"{name:<{width}} │ {line}")
     return at + end
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

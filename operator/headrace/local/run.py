@@ -11,7 +11,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headrace.core.diff import Action, Observed, Step, diff
 from headrace.core.pipeline import Pipeline
@@ -103,13 +103,15 @@ class LocalRun:
 
     async def _apply(self, step: Step, owner: str) -> None:
         known = self.refused.get(step.id)
-        if known is not None and known.step == step and self.clock() < known.until:
+        # What a step waits for is no part of it: that changes with what else is to be done in this round.
+        same = known is not None and replace(known.step, after=frozenset()) == replace(step, after=frozenset())
+        if known is not None and same and self.clock() < known.until:
             raise known.error
         try:
             await self.backend.apply(step, owner)
         except (PartError, OSError) as error:
             worded = error if isinstance(error, PartError) else PartError(f"{step.id}: {error}", "it is tried again")
-            pause = min(LAST_RETRY, known.pause * 2) if known and known.step == step else FIRST_RETRY
+            pause = min(LAST_RETRY, known.pause * 2) if known and same else FIRST_RETRY
             if step.id.startswith("job/") and step.action is Action.CHANGE and isinstance(error, PartError):
                 # The old version runs again; each further try would stop it anew. `up` with the file tries again.
                 pause = math.inf

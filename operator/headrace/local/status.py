@@ -10,10 +10,13 @@ import psutil
 from headrace.local.errors import PartError
 from headrace.local.flink_rest import FlinkRest
 from headrace.local.parts_on_demand import METRICS
+from headrace.local.processes.supervisor import State
 from headrace.local.run import LocalRun
 from headrace.local.services.apicurio import registry_url
 from headrace.local.services.gateway import gateway_url
+from headrace.local.services.gateway import service_name as gateway_name
 from headrace.local.services.loader import metrics_url
+from headrace.local.services.loader import service_name as loader_name
 from headrace.local.site import Site
 
 
@@ -85,9 +88,18 @@ async def _resources(run: LocalRun) -> list[dict[str, Any]]:
                 if resource.id.startswith("job/"):
                     state = states.get(resource.name, "waiting").lower()
                 elif resource.id.startswith(("loader/", "gateway/")):
-                    state = "running"
+                    state, detail = _process_state(run, resource.id)
             resources.append({"pipeline": pipeline.name, "id": resource.id, "state": state, "detail": detail})
     return resources
+
+
+def _process_state(run: LocalRun, resource: str) -> tuple[str, str]:
+    """A gateway's or a loader's, as its process is: `running` only when it is ready; else `waiting`, with for what."""
+    kind, name = resource.split("/", 1)
+    process = run.supervisor.running.get(gateway_name(name) if kind == "gateway" else loader_name(name))
+    if process is None:
+        return "waiting", ""
+    return ("running", "") if process.state is State.READY else ("waiting", process.state.value)
 
 
 async def _job_states(run: LocalRun) -> dict[str, str]:

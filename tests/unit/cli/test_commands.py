@@ -13,6 +13,7 @@ import jwt
 import pytest
 from typer.testing import CliRunner, Result
 
+from headrace.cli import logs
 from headrace.cli import up as up_command
 from headrace.cli.main import app
 from headrace.local.keys import make_keys
@@ -200,6 +201,16 @@ def test_logs_are_printed_with_the_name_of_their_part(tmp_path: Path) -> None:
     nothing = headrace("logs", "flink", "--state", tmp_path)
     assert nothing.exit_code == 2
     assert "there are: gateway-shop, kafka" in nothing.stderr
+
+
+def test_a_log_that_goes_away_while_it_is_followed_is_read_anew_when_it_is_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "kafka.log"
+    assert logs._print_new("kafka", log, 500, 5) == 0
+    log.write_text("back\n")
+    assert logs._print_new("kafka", log, 0, 5) == 5
+    assert capsys.readouterr().out == "kafka │ back\n"
 
 
 ONE_TOPIC = """\

@@ -81,6 +81,12 @@ async def test_another_step_for_the_same_thing_is_tried_at_once(bench: Bench) ->
     assert len(bench.backend.tried) == 2
 
 
+async def test_a_step_is_the_same_whatever_it_waits_for(bench: Bench) -> None:
+    await bench.try_once(Step(Action.CHANGE, "job/a", after=frozenset({"topic/a"})))
+    await bench.try_once(Step(Action.CHANGE, "job/a"))
+    assert len(bench.backend.tried) == 1
+
+
 async def test_a_changed_job_that_failed_is_not_stopped_again_and_again(bench: Bench) -> None:
     step = Step(Action.CHANGE, "job/a")
     await bench.try_once(step)
