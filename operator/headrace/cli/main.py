@@ -132,13 +132,15 @@ def token(
     """Print a token for the local gateway, and nothing else."""
     from headrace.cli.token import scopes_for
     from headrace.local.keys import jwks_file, sign_token
+    from headrace.local.state import state_worded
 
     scopes = [*(scope or []), *scopes_for(state, topic or [], write=write, read=read)]
     if not scopes:
         raise typer.BadParameter("give --scope, or --topic with --write or --read")
     if not jwks_file(state.absolute()).exists():  # a token of a new key would be good for no gateway
         raise typer.BadParameter(f"no `headrace up` has run on {state.absolute()}", param_hint="--state")
-    typer.echo(sign_token(state.absolute(), scopes, parse_seconds(ttl), subject))
+    with state_worded(state):
+        typer.echo(sign_token(state.absolute(), scopes, parse_seconds(ttl), subject))
 
 
 def _exit_with(state: Path, work: Coroutine[Any, Any, int]) -> NoReturn:

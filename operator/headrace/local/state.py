@@ -87,7 +87,7 @@ def state_worded(state: Path) -> Iterator[None]:
             ) from error
         if error.errno in REFUSED:
             raise PartError(
-                f"cannot write {where}: {error.strerror}",
+                f"cannot use {where}: {error.strerror}",
                 f"make the state folder {state.absolute()} writable, or name another one with --state",
             ) from error
         raise

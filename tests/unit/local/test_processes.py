@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -214,3 +215,18 @@ def test_logs_are_bounded(tmp_path: Path) -> None:
     assert file.read_text() == "new\n", "the process goes on writing at the file's new end"
     assert (tmp_path / "thing.log.1").stat().st_size == 4000
     assert logs.last_lines(file) == ("new",)
+
+
+async def test_a_service_that_cannot_even_be_started_again_ends_the_run_with_why(tmp_path: Path) -> None:
+    lives = iter([[sys.executable, "-c", "pass"]])
+
+    def command() -> list[str]:
+        try:
+            return next(lives)
+        except StopIteration:
+            raise OSError(errno.ENOSPC, "No space left on device") from None
+
+    async with supervisor([]) as running:
+        await running.start(Service("short", command, always_ready, tmp_path / "short.log"))
+        with pytest.raises(PartError, match=r"short cannot be started: .*No space left"):
+            await asyncio.wait_for(running.failed, 30)

@@ -166,11 +166,15 @@ class Supervisor:
                 running.restarts += 1
                 self.announcer.say(f"{service.name} {how}; starting it again in {pause:g} s")
                 await asyncio.sleep(pause)
-        except PartError as failure:
+        except (PartError, OSError) as error:
+            # OSError: no process or no log file could be made (say, a full disk); nobody else would see this task end.
+            failure = error if isinstance(error, PartError) else _not_started(service, error)
             running.state = State.FAILED
             if running.ready.is_set() and not self.failed.done():
                 self.failed.set_exception(failure)
-            raise
+            if failure is error:
+                raise
+            raise failure from error
         finally:
             process = running.process
             if process is not None and process.returncode is None:
@@ -235,6 +239,10 @@ class Supervisor:
             for running in list(self.running.values()):
                 with contextlib.suppress(OSError):  # looked at again in the next round
                     logs.bound(running.service.log)
+
+
+def _not_started(service: Service, error: OSError) -> PartError:
+    return PartError(f"{service.name} cannot be started: {error}", f"its log is {service.log}")
 
 
 def _given_up(running: Running, how: str, times: int) -> PartError:
