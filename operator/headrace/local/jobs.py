@@ -10,6 +10,7 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from headrace.core.diff import Action, ObservedRun, Step
 from headrace.core.documents import JobDocument
@@ -18,6 +19,7 @@ from headrace.local.checkpoints import newest_state, path_of
 from headrace.local.errors import PartError
 from headrace.local.flink_jobs import Runner
 from headrace.local.flink_rest import POLL, FlinkRest
+from headrace.local.flink_words import in_words_of_the_manifest
 from headrace.local.processes import logs
 from headrace.local.processes.spawn import Spawner
 from headrace.local.services.flink import SLOTS, FlinkCluster
@@ -68,7 +70,9 @@ class Jobs:
             return  # it was only out of sight while the job manager did not answer
         before = self._document_file(name).read_text() if self._document_file(name).exists() else None
         document = step.resource.document
-        self._slots.take(name, document.parallelism)  # before anything is stopped
+        if step.action is Action.CHANGE:
+            await self._check(document)  # before anything is stopped: a mistake in the SQL must not cost an outage
+        self._slots.take(name, document.parallelism)
         stopped = await self._stop(name)
         try:
             await self._run(document, owner)
@@ -102,6 +106,17 @@ class Jobs:
                 await self._rest.cancel(job.id)
             self._records.save(self._site.state)
         return bool(running)
+
+    async def _check(self, document: JobDocument) -> None:
+        """Lets Flink plan the job without running it. Raises PartError with what Flink refuses."""
+        file = self._document_file(document.name).with_suffix(".check.json")
+        await asyncio.to_thread(write_whole, file, document.to_json())
+        try:
+            async with self._planner:
+                printed = await self._run_planner([file], "--check")
+        finally:
+            file.unlink(missing_ok=True)
+        _told(document.name, printed, self._site.log(SUBMIT_LOG))
 
     def _document_file(self, name: str) -> Path:
         return self._site.state / "documents" / f"job-{name}.json"
@@ -138,7 +153,7 @@ class Jobs:
                     printed = await self._run_planner([document for _, document, _ in batch])
                     for job, _, future in batch:
                         try:
-                            future.set_result(_job_id(job, printed, self._site.log(SUBMIT_LOG)))
+                            future.set_result(str(_told(job, printed, self._site.log(SUBMIT_LOG))["jobId"]))
                         except PartError as error:
                             future.set_exception(error)
                 except OSError as error:  # the planner could not even be started: each job says so
@@ -151,10 +166,10 @@ class Jobs:
                             future.cancel()
         return await outcome
 
-    async def _run_planner(self, documents: list[Path]) -> str:
+    async def _run_planner(self, documents: list[Path], *options: str) -> str:
         """What the runner printed."""
         address = self._cluster.rest.removeprefix("http://")
-        command = [*self._runner.command, "run", *map(str, documents), "--jobmanager", address]
+        command = [*self._runner.command, "run", *map(str, documents), "--jobmanager", address, *options]
         for jar in self._runner.jars:
             command += ["--jar", str(jar)]
         printed = self._site.folder("documents") / "outcomes.jsonl"
@@ -214,23 +229,22 @@ def _cannot_take_over(name: str, why: str) -> PartError:
     )
 
 
-def _job_id(name: str, printed: str, log: Path) -> str:
-    """The Flink id from the runner's outcome line. Raises PartError with the runner's words."""
+def _told(name: str, printed: str, log: Path) -> dict[str, Any]:
+    """The runner's outcome line of a job. Raises PartError with the runner's words."""
+    files = {f"job-{name}.new", f"job-{name}.check"}  # a document that could not be read is told by its file's name
     for line in printed.splitlines():
         try:
             told = json.loads(line)
         except ValueError:
             continue
-        # A document that could not be read is told by its file's name.
-        if not isinstance(told, dict) or told.get("name") not in (name, f"job-{name}.new"):
+        if not isinstance(told, dict) or told.get("name") not in {name, *files}:
             continue
         if "error" in told:
             error = told["error"]
             if is_about_state(error["message"]):
                 raise _cannot_take_over(name, error["message"])
-            place = f" (line {error['line']}, column {error.get('column')})" if "line" in error else ""
-            raise PartError(f"Flink refuses job {name}: {error['message']}{place}", "correct the job's sql")
-        return str(told["jobId"])
+            raise PartError(f"Flink refuses job {name}: {in_words_of_the_manifest(error)}", "correct the job's sql")
+        return told
     raise PartError(
         f"the submission of job {name} ended without an answer; its log is {log}", "see the log", logs.last_lines(log)
     )

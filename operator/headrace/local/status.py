@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from headrace.core.diff import Action
 from headrace.local.errors import PartError
 from headrace.local.flink_rest import FlinkRest
 from headrace.local.parts_on_demand import METRICS
@@ -68,7 +69,10 @@ def _flink_address(site: Site) -> str | None:
 
 
 async def _resources(run: LocalRun) -> list[dict[str, Any]]:
-    """Every resource of the plans: `running`, `present`, `waiting`, or `failed` with why."""
+    """Every resource of the plans: `running`, `present`, `waiting`, or `failed` with why.
+
+    What runs is told as it runs, also while a change of it was refused: the detail says so.
+    """
     try:
         observed = await run.backend.observe() if run.backend.parts.is_ready("topics") else None
     except OSError:
@@ -76,19 +80,22 @@ async def _resources(run: LocalRun) -> list[dict[str, Any]]:
     states = await _job_states(run)
     resources = []
     for pipeline in run.pipelines.values():
-        pending = {step.id for step in run.steps(pipeline, observed)} if observed else None
+        pending = {step.id: step.action for step in run.steps(pipeline, observed)} if observed else None
         for resource in run.plan_of(pipeline):
             refusal = run.refused.get(resource.id)
-            if refusal is not None:
-                state, detail = "failed", str(refusal.error)
-            elif pending is None or resource.id in pending:
-                state, detail = "waiting", ""
+            there = pending is not None and pending.get(resource.id) is not Action.CREATE
+            if not there:
+                state, detail = ("failed", str(refusal.error)) if refusal else ("waiting", "")
+            elif resource.id.startswith("job/"):
+                state, detail = states.get(resource.name, "waiting").lower(), ""
+            elif resource.id.startswith(("loader/", "gateway/")):
+                state, detail = _process_state(run, resource.id)
             else:
                 state, detail = "present", ""
-                if resource.id.startswith("job/"):
-                    state = states.get(resource.name, "waiting").lower()
-                elif resource.id.startswith(("loader/", "gateway/")):
-                    state, detail = _process_state(run, resource.id)
+            if there and pending and resource.id in pending:
+                detail = (
+                    f"as before; the change is not done: {refusal.error}" if refusal else "as before; a change waits"
+                )
             resources.append({"pipeline": pipeline.name, "id": resource.id, "state": state, "detail": detail})
     return resources
 
