@@ -168,6 +168,9 @@ class LoadedTable:
             with self._session.cursor() as cursor:
                 row = cursor.execute(f"SELECT COUNT(*) FROM {self._table}").fetchone()  # noqa: S608 - our own name
         except snowflake.connector.errors.Error:
+            # Such as before the loader has made the table: ended, or the connector complains at the exit.
+            with contextlib.suppress(snowflake.connector.errors.Error):
+                self.close()
             self._session = None
             raise
         figures.loaded = int(row[0]) if row else 0
