@@ -77,9 +77,10 @@ class Loader:
             while not self._stop.is_set():
                 self._source.poll()
                 self._readiness.joined = self._source.joined
+                self._metrics.set_in_hand(self._source.in_hand)
                 self._lag.update()
                 long_idle = self._clock() - self._last_load > MARKERS_ONLY_SECONDS
-                if self._source.due or (self._source.empty_handed and long_idle):
+                if self._source.due or (not self._source.in_hand and long_idle):
                     self._load_batch()
             self._load_batch()
         except WAITED_FOR as error:

@@ -51,6 +51,12 @@ class LoaderMetrics:
             ["sink", "partition"],
             registry=self.registry,
         )
+        self._in_hand = Gauge(
+            "headrace_loader_in_hand_records",
+            "Records that were read and wait for their batch.",
+            ["sink"],
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "headrace_loader_batch_seconds",
             "From a batch's last record to its commit, retries included.",
@@ -89,6 +95,9 @@ class LoaderMetrics:
         self._lag_partitions = set(lag)
         for partition, records in lag.items():
             self._lag.labels(self._sink, str(partition)).set(records)
+
+    def set_in_hand(self, records: int) -> None:
+        self._in_hand.labels(self._sink).set(records)
 
     def count_retry(self) -> None:
         self._waits.labels(self._sink).inc()

@@ -97,8 +97,9 @@ class Source:
                 self._take(message)
 
     @property
-    def empty_handed(self) -> bool:
-        return not self._in_hand
+    def in_hand(self) -> int:
+        """Records of the batch that is being collected."""
+        return len(self._in_hand)
 
     @property
     def due(self) -> bool:

@@ -87,14 +87,18 @@ def test_sigterm_loads_what_is_in_hand_and_exits_0(topic: Topic, warehouse: Ware
     loader = start_loader(topic.document(warehouse, "STOPPED", batch={"max_rows": 1000, "max_ms": 3_600_000}))
     topic.send(*(event(n) for n in range(30)))
     loader.wait_ready()
-    eventually("records are in hand: nothing else is left to read", lambda: lag_seen(loader) == 30)
+    eventually("every record is in hand", lambda: 30.0 in values_of(loader, "headrace_loader_in_hand_records"))
     assert warehouse.count("STOPPED") == 0
     assert loader.terminate() == 0
     assert warehouse.count("STOPPED") == 30
 
 
+def values_of(loader: LoaderRun, metric: str) -> list[float]:
+    return [value for name, value in loader.metrics().items() if name.startswith(metric)]
+
+
 def lag_seen(loader: LoaderRun) -> float:
-    return sum(value for name, value in loader.metrics().items() if name.startswith("headrace_loader_lag_records"))
+    return sum(values_of(loader, "headrace_loader_lag_records"))
 
 
 def test_rows_that_the_table_refuses_are_found_and_dead_lettered(
