@@ -20,6 +20,8 @@ class Kind(StrEnum):
     TIMESTAMP = "TIMESTAMP"
     EPOCH_MILLIS = "EPOCH_MILLIS"
     DATE = "DATE"
+    DECIMAL = "DECIMAL"
+    BYTES = "BYTES"
     JSON = "JSON"
     ARRAY = "ARRAY"
     MAP = "MAP"
@@ -27,7 +29,8 @@ class Kind(StrEnum):
 
 
 class ColumnType(BaseModel):
-    """A type; `element` is set for ARRAY, `value` for MAP (keys are strings), `fields` for ROW."""
+    """A type; `element` is set for ARRAY, `value` for MAP (keys are strings), `fields` for ROW, `precision` and
+    `scale` (digits in all, and after the point) for DECIMAL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,12 +38,16 @@ class ColumnType(BaseModel):
     element: ColumnType | None = None
     value: ColumnType | None = None
     fields: tuple[Column, ...] | None = None
+    precision: int | None = None
+    scale: int | None = None
 
     @model_validator(mode="after")
     def _shape(self) -> Self:
-        given = (self.element is not None, self.value is not None, self.fields is not None)
-        if given != (self.kind is Kind.ARRAY, self.kind is Kind.MAP, self.kind is Kind.ROW):
+        parts = {Kind.ARRAY: self.element, Kind.MAP: self.value, Kind.ROW: self.fields, Kind.DECIMAL: self.precision}
+        if any((part is not None) != (self.kind is kind) for kind, part in parts.items()):
             raise ValueError(f"{self.kind} has the wrong parts")
+        if (self.scale is None) != (self.precision is None):
+            raise ValueError("precision and scale come together")
         return self
 
     @property
@@ -51,6 +58,8 @@ class ColumnType(BaseModel):
                 return "TIMESTAMP_LTZ(3)"
             case Kind.JSON:
                 return "STRING"
+            case Kind.DECIMAL:
+                return f"DECIMAL({self.precision}, {self.scale})"
             case Kind.ARRAY:
                 assert self.element is not None  # noqa: S101 - the validator's promise, for the type checker
                 return f"ARRAY<{self.element.sql}>"
@@ -85,7 +94,7 @@ def quote(identifier: str) -> str:
 
 STRING, BIGINT, DOUBLE = (ColumnType(kind=k) for k in (Kind.STRING, Kind.BIGINT, Kind.DOUBLE))
 BOOLEAN, TIMESTAMP, EPOCH_MILLIS = (ColumnType(kind=k) for k in (Kind.BOOLEAN, Kind.TIMESTAMP, Kind.EPOCH_MILLIS))
-DATE, JSON = (ColumnType(kind=k) for k in (Kind.DATE, Kind.JSON))
+DATE, JSON, BYTES = (ColumnType(kind=k) for k in (Kind.DATE, Kind.JSON, Kind.BYTES))
 
 
 # What a sink's `cast` can do beside any single value → STRING; the loader implements exactly these.

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     SCHEMA_INVALID = "SchemaInvalid"
     LATE = "Late"
     UNLOADABLE = "Unloadable"
+    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)

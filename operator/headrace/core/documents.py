@@ -40,11 +40,35 @@ class _Digested(_Document):
         return hashlib.sha256(content.encode()).hexdigest()
 
 
+Format = Literal["JSON", "Avro", "Protobuf"]
+
+
+class ProtobufMessage(_Document):
+    """A message as decoders need it, so that only the core compiles.
+
+    `descriptors`: base64 of a serialized FileDescriptorSet, imports first; `name`: the message's full name; `indexes`:
+    its place in its file, as the wire format's prefix has it.
+    """
+
+    descriptors: str
+    name: str
+    indexes: tuple[int, ...]
+
+
 class SchemaRef(_Document):
-    format: Literal["JSON"]
+    """`definition`: a JSON Schema or Avro schema as JSON, a .proto file as text; `message` with Protobuf only."""
+
+    format: Format
     subject: str
     identity: str
-    definition: dict[str, Any]
+    definition: dict[str, Any] | str
+    message: ProtobufMessage | None = None
+
+
+class Registry(_Document):
+    """A registry that speaks Confluent's API."""
+
+    url: str
 
 
 class Auth(_Document):
@@ -58,9 +82,27 @@ class Auth(_Document):
     hs256_secret_file: str | None = None
 
 
+class Lookup(_Document):
+    """The value of `field` in the newest record of a compacted topic whose key is the event's field `by`."""
+
+    topic: str
+    by: str
+    field: str
+
+
+class Enrichment(_Document):
+    """`value` (JSON) with Default and Constant, `lookup` with Lookup."""
+
+    field: str
+    source: Literal["ReceiveTime", "RequestId", "Caller", "Default", "Constant", "Lookup"]
+    value: Any = None
+    lookup: Lookup | None = None
+
+
 class GatewayIngest(_Document):
     scopes: tuple[str, ...]
     on_invalid: Literal["Reject", "DeadLetter"] = "Reject"
+    enrich: tuple[Enrichment, ...] = ()
 
 
 class GatewayTopic(_Document):
@@ -91,6 +133,7 @@ class GatewayDocument(_Digested):
     document: Literal["headrace.gateway/v1"] = "headrace.gateway/v1"
     pipeline: str
     kafka: dict[str, str]
+    registry: Registry | None = None
     auth: Auth
     dead_letter_topic: str
     topics: tuple[GatewayTopic, ...]
@@ -125,6 +168,11 @@ class LoaderTopic(_Document):
     kafka_topic: str
     compacted: bool
     key_fields: tuple[str, ...]
+    schema_: SchemaRef | None = None
+
+    model_config = ConfigDict(
+        alias_generator=lambda name: "schema" if name == "schema_" else to_camel(name),
+    )
 
 
 class Table(_Document):
@@ -166,6 +214,7 @@ class LoaderDocument(_Digested):
     pipeline: str
     sink: str
     kafka: dict[str, str]
+    registry: Registry | None = None
     group_id: str
     dead_letter_topic: str
     topic: LoaderTopic

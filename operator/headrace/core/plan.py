@@ -212,6 +212,7 @@ def _gateway(pipeline: Pipeline, platform: Platform, names: Names) -> Gateway:
     document = documents.GatewayDocument(
         pipeline=pipeline.name,
         kafka=dict(platform.kafka),
+        registry=documents.Registry(url=platform.registry_url),
         auth=platform.auth,
         dead_letter_topic=names.dead_letters,
         topics=tuple(topics),
@@ -230,6 +231,7 @@ def _loader(sink: Sink, pipeline: Pipeline, platform: Platform, names: Names) ->
         pipeline=pipeline.name,
         sink=sink.name,
         kafka=dict(platform.kafka),
+        registry=documents.Registry(url=platform.registry_url),
         group_id=names.group(sink.name),
         dead_letter_topic=names.dead_letters,
         topic=documents.LoaderTopic(
@@ -237,6 +239,7 @@ def _loader(sink: Sink, pipeline: Pipeline, platform: Platform, names: Names) ->
             kafka_topic=names.kafka(topic),
             compacted=topic.compacted,
             key_fields=topic.key_fields,
+            schema_=_schema_ref(topic, names),
         ),
         table=documents.Table(database=sink.database or platform.database, schema_=sink.schema, name=sink.table),
         columns=sink.columns,
