@@ -10,7 +10,8 @@ from headrace.core.documents import Auth, SnowflakeConnection
 
 @dataclass(frozen=True, slots=True)
 class FlinkDefaults:
-    """`checkpoint_dir` and `savepoint_dir` are URIs or paths that job and task managers share."""
+    """`checkpoint_dir` and `savepoint_dir` are URIs or paths that job and task managers share. `bounded`: jobs end
+    with what their topics hold, and watermarks follow each record; that is how fixtures run."""
 
     checkpoint_dir: str
     savepoint_dir: str
@@ -18,6 +19,7 @@ class FlinkDefaults:
     exactly_once_interval_ms: int = 500
     at_least_once_interval_ms: int = 5_000
     transaction_timeout_ms: int = 900_000
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

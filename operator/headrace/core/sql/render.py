@@ -112,6 +112,8 @@ def _source(topic: Topic, lateness: Lateness, platform: Platform, names: JobName
     }
     if topic.event_time:
         options["scan.watermark.idle-timeout"] = f"{topic.event_time.idle_timeout_ms} ms"
+    if platform.flink.bounded:
+        options |= {"scan.bounded.mode": "latest-offset", "scan.watermark.emit.strategy": "on-event"}
     if topic.id:
         options["headrace.id.field"] = topic.id.field
         options["headrace.id.window"] = f"{topic.id.window_ms} ms"
