@@ -224,6 +224,7 @@ class LoaderDocument(_Digested):
     id: Identity | None = None
     event_time_field: str | None = None
     batch: Batch = Batch()
+    attempts: int = 5
     snowflake: SnowflakeConnection
 
 
