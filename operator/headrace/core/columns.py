@@ -51,7 +51,7 @@ class ColumnType(BaseModel):
         return self
 
     @property
-    def sql(self) -> str:
+    def sql(self) -> str:  # noqa: PLR0911 - one line per type reads best
         """The Flink SQL type."""
         match self.kind:
             case Kind.TIMESTAMP | Kind.EPOCH_MILLIS:

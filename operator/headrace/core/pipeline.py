@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from headrace.core.columns import Column
-from headrace.core.documents import Batch, TableColumn
+from headrace.core.documents import Batch, Enrichment, ProtobufMessage, TableColumn
 from headrace.core.sql.lateness import Lateness
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """`definition` is the parsed JSON Schema, `columns` its row."""
+    """`definition` is parsed JSON, or a .proto file's text; `columns` the row; `message` with Protobuf only."""
 
-    format: Literal["JSON"]
+    format: Literal["JSON", "Avro", "Protobuf"]
     compatibility: str
-    definition: dict[str, Any]
+    definition: dict[str, Any] | str
     columns: tuple[Column, ...]
+    message: ProtobufMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Ingest:
     topic: str
     scopes: tuple[str, ...]
     on_invalid: Literal["Reject", "DeadLetter"]
+    enrich: tuple[Enrichment, ...]
 
 
 @dataclass(frozen=True, slots=True)

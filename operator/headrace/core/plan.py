@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from headrace.core import documents
-from headrace.core.pipeline import Job, Pipeline, Sink, Topic
+from headrace.core.pipeline import Ingest, Job, Pipeline, Sink, Topic
 from headrace.core.platform import Platform
 from headrace.core.schema import canonical, identity
 from headrace.core.sql.render import JobNames, render_sql
@@ -36,7 +36,7 @@ class Subject:
     """A registry subject. `definition` is the schema's canonical text."""
 
     name: str
-    format: Literal["JSON"]
+    format: Literal["JSON", "Avro", "Protobuf"]
     compatibility: str
     definition: str
 
@@ -170,7 +170,8 @@ def _job(job: Job, pipeline: Pipeline, platform: Platform, names: Names) -> Flin
     reads = tuple(names.kafka(pipeline.topic(name)) for name in job.inputs)
     writes = (names.kafka(pipeline.topic(job.output)), names.dead_letters)
     kafka_names = {topic.name: names.kafka(topic) for topic in pipeline.topics}
-    job_names = JobNames(names.group(job.name), names.dead_letters, kafka_names)
+    subjects = {topic.name: names.subject(topic) for topic in pipeline.topics}
+    job_names = JobNames(names.group(job.name), names.dead_letters, kafka_names, subjects)
     return FlinkJob(job_names.name, render_sql(job, pipeline, platform, job_names), reads, writes)
 
 
@@ -182,6 +183,7 @@ def _schema_ref(topic: Topic, names: Names) -> documents.SchemaRef:
         subject=subject,
         identity=identity(subject, schema.definition),
         definition=schema.definition,
+        message=schema.message,
     )
 
 
@@ -201,7 +203,7 @@ def _gateway(pipeline: Pipeline, platform: Platform, names: Names) -> Gateway:
                 columns=topic.schema.columns,
                 id_field=topic.id.field if topic.id else None,
                 event_time_field=topic.event_time.field if topic.event_time else None,
-                ingest=documents.GatewayIngest(scopes=entry.scopes, on_invalid=entry.on_invalid) if entry else None,
+                ingest=_ingest(entry) if entry else None,
                 read_scopes=(read_scope(pipeline, topic.name),),
             )
         )
@@ -219,6 +221,10 @@ def _gateway(pipeline: Pipeline, platform: Platform, names: Names) -> Gateway:
         views=views,
     )
     return Gateway(pipeline.name, document)
+
+
+def _ingest(entry: Ingest) -> documents.GatewayIngest:
+    return documents.GatewayIngest(scopes=entry.scopes, on_invalid=entry.on_invalid, enrich=entry.enrich)
 
 
 def read_scope(pipeline: Pipeline, topic: str) -> str:

@@ -6,7 +6,6 @@ is already held to it. A registry that wants a schema first is met by setting it
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ import httpx
 
 from headrace.core.diff import Action, ObservedSubject, Step
 from headrace.core.plan import Subject
-from headrace.core.schema import canonical
+from headrace.core.schema import canonical_text
 from headrace.local.errors import PartError
 from headrace.local.loopback import loopback_client
 from headrace.local.state import SubjectRecord
@@ -45,7 +44,7 @@ class Subjects:
         level = await client.get(f"/config/{path}")
         compatibility = level.json().get("compatibilityLevel") if level.is_success else None
         record = records.get(name)
-        return ObservedSubject(_canonical(version["schema"]), compatibility, record.owner if record else None)
+        return ObservedSubject(canonical_text(version["schema"]), compatibility, record.owner if record else None)
 
     async def apply(self, step: Step) -> None:
         """Sets the compatibility and registers the schema; a refusal changes nothing. Raises PartError."""
@@ -53,7 +52,7 @@ class Subjects:
         if not isinstance(subject, Subject) or step.action not in (Action.CREATE, Action.CHANGE):
             raise TypeError(step)
         path = quote(subject.name, safe="")
-        body = {"schema": subject.definition, "schemaType": subject.format}
+        body = {"schema": subject.definition, "schemaType": subject.format.upper()}
         try:
             async with self._client() as client:
                 level = {"compatibility": subject.compatibility}
@@ -75,13 +74,6 @@ class Subjects:
                     (await client.put(f"/config/{path}", json=level)).raise_for_status()
         except httpx.HTTPError as error:
             raise PartError(f"the registry does not answer for {subject.name}: {error}") from error
-
-
-def _canonical(text: str) -> str:
-    try:
-        return canonical(json.loads(text))
-    except ValueError:
-        return text
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -32,7 +32,7 @@ def late(sql: str, times: dict[str, str | None] | None = None) -> dict[str, Late
         ),
         (
             "SESSION(TABLE clicks PARTITION BY user_id, DESCRIPTOR(ts), INTERVAL '30' MINUTE)",
-            Lateness("window", "session", 1_800_000),
+            Lateness("window", "session", 1_800_000, partition=("user_id",)),
         ),
         (
             "tumble(DATA => TABLE clicks, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1.5' SECOND(3))",

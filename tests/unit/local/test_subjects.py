@@ -74,7 +74,7 @@ async def test_what_is_registered_is_seen_with_its_owner() -> None:
     seen = await registry(answers, []).observe({"shop.orders-value": record})
     mine, other = seen["shop.orders-value"], seen["other"]
     assert (mine.definition, mine.compatibility, mine.owner) == ('{"properties":{},"type":"object"}', "FULL", "shop")
-    assert (other.definition, other.compatibility, other.owner) == ("no json", None, None)
+    assert (other.definition, other.compatibility, other.owner) == ("no json\n", None, None)
 
 
 async def test_a_registry_that_is_away_may_come_back() -> None:

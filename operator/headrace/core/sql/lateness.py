@@ -25,13 +25,15 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """`window`: by the last window that takes the row; `row`: by the row's own time; `none`: never. Sizes in ms."""
+    """`window`: by the last window that takes the row; `row`: by the row's own time; `none`: never. Sizes in ms.
+    `partition`: the fields whose values each have sessions of their own."""
 
     rule: Literal["none", "row", "window"]
     kind: Literal["tumble", "hop", "cumulate", "session"] | None = None
     size_ms: int = 0
     slide_ms: int = 0
     offset_ms: int = 0
+    partition: tuple[str, ...] = ()
 
 
 NEVER = Lateness("none")
@@ -120,8 +122,16 @@ def _window(name: Token, arguments: list[list[Token]]) -> _Window:
         raise SqlError(f"gives {name.text} no size", name.line)
     kind = name.upper.lower()
     slide = sizes.get("SLIDE", sizes.get("STEP", 0))
-    lateness = Lateness("window", kind, size, slide, sizes.get("OFFSET", 0))  # type: ignore[arg-type]
+    partition = _partition(data) if kind == "session" else ()
+    lateness = Lateness("window", kind, size, slide, sizes.get("OFFSET", 0), partition)  # type: ignore[arg-type]
     return _Window(data[1].text, time[2].text, lateness, name.line)
+
+
+def _partition(data: list[Token]) -> tuple[str, ...]:
+    """The names of `TABLE input PARTITION BY a, b`, in parentheses or not."""
+    if len(data) > 4 and (data[2].upper, data[3].upper) == ("PARTITION", "BY"):
+        return tuple(token.text for token in data[4:] if token.is_name)
+    return ()
 
 
 def _arguments(tokens: list[Token], start: int) -> list[list[Token]]:

@@ -7,15 +7,15 @@ per input with the rows that count, the user's SELECT, and one StatementSet that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote_plus
 
 from headrace.core import dead_letter, keys
-from headrace.core.columns import Column, ColumnType, Kind, quote
+from headrace.core.columns import Column, quote
 from headrace.core.documents import JobDocument
 from headrace.core.pipeline import Job, Pipeline, Topic
 from headrace.core.platform import Platform
+from headrace.core.sql.formats import format_options
 from headrace.core.sql.lateness import Lateness
 
 RESULT, DEAD_LETTERS = "__result", "__dead_letters"
@@ -23,11 +23,12 @@ RESULT, DEAD_LETTERS = "__result", "__dead_letters"
 
 @dataclass(frozen=True, slots=True)
 class JobNames:
-    """`name`: the job's and its consumer group; `kafka`: short topic name → Kafka name."""
+    """`name`: the job's and its consumer group; `kafka` and `subjects`: short topic name → its name there."""
 
     name: str
     dead_letters: str
     kafka: Mapping[str, str]
+    subjects: Mapping[str, str]
 
 
 def render_sql(job: Job, pipeline: Pipeline, platform: Platform, names: JobNames) -> JobDocument:
@@ -80,7 +81,7 @@ def _state(inputs: Sequence[Topic]) -> dict[str, str]:
     Ids are remembered for their whole window (an hour at 1,000 events/s is millions), and a checkpoint on the heap
     writes them all, twice a second. RocksDB writes what is new. Without ids the heap is faster.
     """
-    if any(topic.id for topic in inputs):
+    if any(topic.id and not topic.compacted for topic in inputs):
         return {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"}
     return {"state.backend.type": "hashmap"}
 
@@ -105,47 +106,20 @@ def _source(topic: Topic, lateness: Lateness, platform: Platform, names: JobName
         "scan.startup.mode": "earliest-offset",
         "key.format": "raw",
         "key.fields": "_key",
-        "value.format": "headrace-json",
         "value.fields-include": "EXCEPT_KEY",
-        **_format_options(topic.schema.columns),
+        **format_options(topic.schema, names.subjects[topic.name], platform.registry_url),
         **_late_options(lateness),
     }
     if topic.event_time:
         options["scan.watermark.idle-timeout"] = f"{topic.event_time.idle_timeout_ms} ms"
     if platform.flink.bounded:
         options |= {"scan.bounded.mode": "latest-offset", "scan.watermark.emit.strategy": "on-event"}
-    if topic.id:
+    if topic.compacted:
+        options["headrace.compacted.key"] = ";".join(topic.key_fields)
+    elif topic.id:
         options["headrace.id.field"] = topic.id.field
         options["headrace.id.window"] = f"{topic.id.window_ms} ms"
     return _table(source_table(topic), columns, options)
-
-
-def _format_options(columns: Sequence[Column]) -> dict[str, str]:
-    """What SQL types do not say: which fields must be there, hold any JSON, or are epoch milliseconds."""
-    nested = list(_paths(columns, ""))
-    listed = {
-        "required": [path for path, required, _ in nested if required],
-        "json": [path for path, _, kind in nested if kind is Kind.JSON],
-        "epoch-millis": [path for path, _, kind in nested if kind is Kind.EPOCH_MILLIS],
-    }
-    return {f"value.headrace-json.{name}": ";".join(paths) for name, paths in listed.items() if paths}
-
-
-def _paths(columns: Sequence[Column], parent: str) -> Iterator[tuple[str, bool, Kind]]:
-    """Every field at any depth as the format spells it: percent-encoded names with / between, * for items."""
-    for column in columns:
-        path = parent + quote_plus(column.name)
-        yield path, column.required, column.type.kind
-        yield from _inside(column.type, path)
-
-
-def _inside(type_: ColumnType, path: str) -> Iterator[tuple[str, bool, Kind]]:
-    items = type_.element or type_.value
-    if type_.fields is not None:
-        yield from _paths(type_.fields, path + "/")
-    elif items is not None:
-        yield f"{path}/*", False, items.kind
-        yield from _inside(items, f"{path}/*")
 
 
 def _late_options(lateness: Lateness) -> dict[str, str]:
@@ -161,9 +135,16 @@ def _late_options(lateness: Lateness) -> dict[str, str]:
 
 
 def _view(topic: Topic) -> str:
-    """The input under its own name, as the user's SELECT sees it: the rows that count."""
+    """The input under its own name, as the user's SELECT sees it: the rows that count; of a compacted topic the
+    versions of each key, in the form that Flink's temporal joins know as a versioned view."""
     columns = ", ".join(quote(column.name) for column in topic.schema.columns)
     source = quote(source_table(topic))
+    if topic.compacted and topic.event_time:
+        key = ", ".join(quote(field) for field in topic.key_fields)
+        newest = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {quote(topic.event_time.field)} DESC) AS `_newest`"
+        versions = f"  SELECT *, {newest}\n  FROM {source} WHERE `_outcome` IN ('row', 'deleted')"  # noqa: S608
+        head = f"CREATE TEMPORARY VIEW {quote(topic.name)} AS\nSELECT {columns}\nFROM (\n"
+        return f"{head}{versions}\n) WHERE `_newest` = 1"
     return f"CREATE TEMPORARY VIEW {quote(topic.name)} AS\nSELECT {columns}\nFROM {source} WHERE `_outcome` = 'row'"
 
 
@@ -175,9 +156,7 @@ def _sink(topic: Topic, job: Job, platform: Platform, names: JobNames) -> str:
         "topic": names.kafka[topic.name],
         **_properties(platform),
         **_delivery(job, platform, f"{names.name}.{topic.name}"),
-        "value.format": "json",
-        "value.json.timestamp-format.standard": "ISO-8601",
-        "value.json.encode.ignore-null-fields": "true",
+        **_written_format(topic, names, platform),
         "value.fields-include": "ALL",
     }
     if key:
@@ -190,6 +169,16 @@ def _sink(topic: Topic, job: Job, platform: Platform, names: JobNames) -> str:
         else:
             options["key.fields"] = ";".join(c.name for c in key)
     return _table(sink_table(topic), columns, options)
+
+
+def _written_format(topic: Topic, names: JobNames, platform: Platform) -> dict[str, str]:
+    if topic.schema.format != "JSON":
+        return format_options(topic.schema, names.subjects[topic.name], platform.registry_url)
+    return {
+        "value.format": "json",
+        "value.json.timestamp-format.standard": "ISO-8601",
+        "value.json.encode.ignore-null-fields": "true",
+    }
 
 
 def sink_columns(topic: Topic) -> tuple[Column, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headrace.core.pipeline import Ingest, Topic, View
+from headrace.core.validate import enrichment
 from headrace.core.validate.findings import Findings
 from headrace.core.wire.pipeline import StreamPipeline
 
@@ -16,7 +17,8 @@ def resolve_ingest(wire: StreamPipeline, topics: Mapping[str, Topic], found: Fin
         if found.has(path, entry.topic, topics, "declared topic") and topics[entry.topic].external:
             found.add(path, f"{entry.topic!r} is external: Headrace reads it and never writes to it")
         scopes = tuple(entry.auth.scopes) or (f"{wire.metadata.name}.{entry.topic}:write",)
-        resolved.append(Ingest(entry.topic, scopes, entry.on_invalid))
+        enrich = enrichment.resolve(entry, ("spec", "ingest", index), topics, found)
+        resolved.append(Ingest(entry.topic, scopes, entry.on_invalid, enrich))
     return tuple(resolved)
 
 

@@ -20,14 +20,22 @@ def resolve(pipeline: wire.StreamPipeline, topics: Mapping[str, Topic], found: F
 def _job(job: wire.Job, path: Path, topics: Mapping[str, Topic], found: Findings) -> Job:
     for index, name in enumerate(job.inputs):
         here = (*path, "inputs", index)
-        if found.has(here, name, topics, "declared topic") and topics[name].compacted:
-            # Its records are changes of rows, not events: a count would count versions, a tombstone has no row.
-            found.add(here, f"{name!r} is compacted; a job reads events, not the newest row per key", "read its source")
+        if found.has(here, name, topics, "declared topic") and topics[name].compacted and not topics[name].event_time:
+            # Its records are versions of rows; which version holds at a moment, only an event time can tell.
+            found.add(
+                here,
+                f"{name!r} is compacted and has no eventTime, which a job needs to tell its versions apart",
+                "set eventTime on the topic",
+            )
         if name in job.inputs[:index]:
             found.add(here, f"{name!r} is there twice")
     if found.has((*path, "output"), job.output, topics, "declared topic") and topics[job.output].external:
         found.add((*path, "output"), f"{job.output!r} is external: Headrace reads it and never writes to it")
-    if job.output in topics and any(c.type.kind is Kind.EPOCH_MILLIS for c in topics[job.output].schema.columns):
+    if (
+        job.output in topics
+        and topics[job.output].schema.format == "JSON"
+        and any(c.type.kind is Kind.EPOCH_MILLIS for c in topics[job.output].schema.columns)
+    ):
         # Flink's JSON format has one way to write a time.
         event_time = topics[job.output].event_time
         field = event_time.field if event_time else ""
@@ -66,7 +74,9 @@ def _lateness(job: wire.Job, path: Path, topics: Mapping[str, Topic], found: Fin
         for index, name in enumerate(job.inputs):
             if name in topics and name not in read:
                 found.add((*path, "inputs", index), f"{name!r} is never read by the SQL", "remove it, or read it")
-        return lateness_of(tokens, event_times)
+        # The versions of a compacted topic are never late: an old one is simply no longer the newest.
+        versions = {name: NEVER for name in job.inputs if name in topics and topics[name].compacted}
+        return lateness_of(tokens, event_times) | versions
     except SqlError as error:
         found.add(here, str(error), error.hint, error.line)
     return dict.fromkeys(job.inputs, NEVER)

@@ -14,7 +14,9 @@ from headrace.core.validate.findings import Findings
 from headrace.core.wire import pipeline as wire
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
-_SCALARS = frozenset({Kind.STRING, Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE})
+_SCALARS = frozenset(
+    {Kind.STRING, Kind.BIGINT, Kind.DOUBLE, Kind.BOOLEAN, Kind.TIMESTAMP, Kind.DATE, Kind.DECIMAL, Kind.BYTES}
+)
 
 
 def resolve(pipeline: wire.StreamPipeline, topics: Mapping[str, Topic], found: Findings) -> tuple[Sink, ...]:

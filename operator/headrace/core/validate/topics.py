@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from headrace.core.columns import Column, Kind
 from headrace.core.durations import parse_duration
 from headrace.core.pipeline import EventId, EventTime, Schema, Topic
 from headrace.core.problems import Path
-from headrace.core.schema import SchemaError, columns_of, parse_definition
+from headrace.core.schema import Declared, SchemaError, read_schema
 from headrace.core.validate.findings import Findings
 from headrace.core.wire import pipeline as wire
 
@@ -96,22 +95,20 @@ def _topic(topic: wire.Topic, path: Path, found: Findings) -> Topic:
 
 
 def _schema(topic: wire.Topic, path: Path, found: Findings) -> Schema:
+    given = topic.schema_
     event_time = topic.event_time.field if topic.event_time else None
-    definition: dict[str, Any] = {}
-    columns: tuple[Column, ...] = ()
-    if topic.schema_.format != "JSON":
-        found.add(
-            (*path, "schema", "format"),
-            f"{topic.schema_.format} is not available in this version",
-            "use JSON",
+    needed = {*topic.key_fields, *([topic.id.field] if topic.id else ()), *([event_time] if event_time else ())}
+    here = (*path, "schema")
+    if given.message is not None and given.format != "Protobuf":
+        found.add((*here, "message"), f"has no meaning with format {given.format}", "remove it")
+    declared = Declared({}, ())
+    try:
+        declared = read_schema(
+            given.format, given.definition, message=given.message, event_time=event_time, needed=needed
         )
-    else:
-        try:
-            definition = parse_definition(topic.schema_.definition)
-            columns = columns_of(definition, event_time)
-        except SchemaError as error:
-            found.add((*path, "schema", "definition"), str(error))
-    return Schema("JSON", topic.schema_.compatibility, definition, columns)
+    except SchemaError as error:
+        found.add((*here, "definition"), str(error))
+    return Schema(given.format, given.compatibility, declared.definition, declared.columns, declared.message)
 
 
 def _key(topic: wire.Topic, columns: Mapping[str, Column], path: Path, found: Findings) -> None:
@@ -157,7 +154,8 @@ def _event_time(topic: wire.Topic, columns: Mapping[str, Column], path: Path, fo
 
 
 _WANTED = {
-    "an event time": 'declare it as {"type": "string", "format": "date-time"} or as an integer of epoch milliseconds',
+    "an event time": 'a time: in JSON {"type": "string", "format": "date-time"}, in Avro a long of logicalType '
+    "timestamp-millis, in Protobuf a google.protobuf.Timestamp; or an integer of epoch milliseconds",
     "an id": "declare it as a string or an integer",
     "a key field": "declare it as a string, an integer, a boolean or a time",
 }
@@ -178,5 +176,5 @@ def _field(  # noqa: PLR0917
         found.add(
             path,
             f"{name!r} may be missing or null, and {what} is needed in every event",
-            'add it to "required"',
+            'in JSON add it to "required", in Avro take "null" out of its type',
         )

@@ -34,8 +34,16 @@ class Schema(Wire):
     compatibility: Literal[
         "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
     ] = Field("BACKWARD", description="What a next version of the schema may change.")
+    message: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Protobuf only: the message that an event is. Default: the file's first.",
+        examples=["Transaction"],
+    )
     definition: str = Field(
-        max_length=200_000, description="The schema itself: a JSON Schema whose top level is an object."
+        max_length=200_000,
+        description="The schema itself: a JSON Schema of an object, an Avro record, or a .proto file.",
     )
 
 
@@ -67,11 +75,31 @@ class IngestAuth(Wire):
     )
 
 
+class EnrichLookup(Wire):
+    topic: TopicName = Field(description="A compacted topic with one key field.")
+    by: FieldName = Field(description="The event's field that holds the key.")
+    field: FieldName = Field(description="The field of the record found there.")
+
+
+class Enrich(Wire):
+    field: FieldName = Field(description="The field of the event that is set.", examples=["received_at"])
+    from_: Literal["ReceiveTime", "RequestId", "Caller", "Default", "Constant", "Lookup"] = Field(
+        alias="from",
+        description="ReceiveTime, RequestId, Caller (the token's subject), Constant and Lookup overwrite what the "
+        "event says; Default fills in what it leaves out.",
+    )
+    value: str | int | float | bool | None = Field(None, description="With Default and Constant: the value.")
+    lookup: EnrichLookup | None = Field(None, description="With Lookup: where the value comes from.")
+
+
 class Ingest(Wire):
     topic: TopicName = Field(description="Opens POST /v1/topics/<topic>/events.")
     auth: IngestAuth = Field(default_factory=IngestAuth, description="Who may write.")
     on_invalid: Literal["Reject", "DeadLetter"] = Field(
         "Reject", description="Answer an invalid event with 4xx, or keep it as a dead letter and answer 202."
+    )
+    enrich: list[Enrich] = Field(
+        default_factory=list, max_length=32, description="Fields that ingestion sets, in order, before it validates."
     )
 
 

@@ -5,11 +5,10 @@ Pure: references stay inside the document, so reading a schema never reaches for
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import jsonschema_rs
@@ -19,7 +18,6 @@ from headrace.core.columns import (
     BOOLEAN,
     DATE,
     DOUBLE,
-    EPOCH_MILLIS,
     JSON,
     STRING,
     TIMESTAMP,
@@ -28,25 +26,16 @@ from headrace.core.columns import (
     Kind,
 )
 from headrace.core.problems import shorten
+from headrace.core.schema.common import MAX_DEPTH, Bounds, SchemaError, as_columns, no_constant, no_duplicates
 
-MAX_DEPTH = 16
-MAX_COLUMNS = 1000
 # A dialect that the library does not know would be fetched.
 _DIALECT = re.compile(r"https?://json-schema\.org/(draft-0[4-7]|draft/2019-09|draft/2020-12)/schema#?")
-# Columns that the job document adds beside the topic's own.
-RESERVED = frozenset({"_outcome", "_error", "_raw", "_key", "_headers", "_partition", "_offset"})
-
-
-class SchemaError(ValueError):
-    """The definition is unusable; the text says why, for the person who wrote it."""
 
 
 @dataclass(slots=True)
 class _Reader:
-    """`seen` counts subschemas over the whole definition: references can fan out to any number."""
-
     root: Mapping[str, Any]
-    seen: int = 0
+    bounds: Bounds = field(default_factory=Bounds)
 
     def columns(self, node: Mapping[str, Any], depth: int, where: str) -> tuple[Column, ...]:
         properties = node["properties"]
@@ -59,11 +48,7 @@ class _Reader:
 
     def type(self, node: Any, depth: int, where: str) -> tuple[ColumnType, bool]:
         """The column type of a subschema, and whether null is a value of it."""
-        self.seen += 1
-        if self.seen > MAX_COLUMNS:
-            raise SchemaError(f"comes to more than {MAX_COLUMNS} fields, references followed")
-        if depth > MAX_DEPTH:
-            raise SchemaError(f"{shorten(where)} is nested or refers to itself more than {MAX_DEPTH} levels deep")
+        self.bounds.enter(depth, where)
         if not isinstance(node, Mapping):  # `true`: anything goes
             return JSON, True
         if "$ref" in node:
@@ -115,7 +100,7 @@ class _Reader:
 def parse_definition(text: str) -> dict[str, Any]:
     """The JSON Schema of a topic. Raises SchemaError."""
     try:
-        definition = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        definition = json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         raise SchemaError(f"is not JSON: {error.msg} in line {error.lineno} of the definition") from None
     except RecursionError:
@@ -146,42 +131,7 @@ def columns_of(definition: Mapping[str, Any], event_time_field: str | None) -> t
         root = reader.resolve(root["$ref"], "the top level")
     if not isinstance(root, Mapping) or root.get("type") != "object" or not root.get("properties"):
         raise SchemaError('needs "type": "object" and "properties" at its top level: each property is a column')
-    columns = reader.columns(root, 0, "$")
-    for column in columns:
-        if column.name in RESERVED:
-            raise SchemaError(f"names a field {column.name!r}, which Headrace keeps for itself")
-        if not column.name.strip() or any(sign == ";" or ord(sign) < 32 for sign in column.name):
-            # Flink's options list fields with ; between them.
-            raise SchemaError(f"names a field {shorten(repr(column.name))}: empty, or with ; or a control character")
-    return tuple(_as_event_time(c) if c.name == event_time_field else c for c in columns)
-
-
-def identity(subject: str, definition: Mapping[str, Any]) -> str:
-    """What the `headrace.schema` header carries: known without asking the registry, and never reused."""
-    return f"{subject}/{hashlib.sha256(canonical(definition).encode()).hexdigest()[:16]}"
-
-
-def canonical(definition: Mapping[str, Any]) -> str:
-    """One text per schema, whatever its spacing and the order of its keys."""
-    return json.dumps(definition, sort_keys=True, separators=(",", ":"))
-
-
-def _as_event_time(column: Column) -> Column:
-    """An integer event time is epoch milliseconds, and a timestamp to SQL."""
-    return column.model_copy(update={"type": EPOCH_MILLIS}) if column.type.kind is Kind.BIGINT else column
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {shorten(twice)!r} is there twice")
-    return mapping
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
+    return as_columns(reader.columns(root, 0, "$"), event_time_field)
 
 
 def _no_retrieval(uri: str) -> object:
