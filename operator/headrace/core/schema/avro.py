@@ -138,6 +138,10 @@ class _Reader:
         others = [branch for branch in branches if branch not in ("null", {"type": "null"})]
         if not others:
             raise SchemaError(f'{where} could only ever be null: give it a type, as in ["null", "string"]')
+        kinds = [_kind(branch, namespace) for branch in branches]
+        twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+        if twice is not None:
+            raise SchemaError(f"{where} has {shorten(twice)!r} twice in its union, so a value could be either")
         types = [self.type(branch, namespace, depth + 1, where)[0] for branch in others]
         return (types[0] if len(types) == 1 else JSON), nullable
 
@@ -178,6 +182,14 @@ class _Reader:
             type_, nullable = self.type(field["type"], namespace, depth + 1, here)
             columns[name] = Column(name=name, type=type_, required=not nullable)
         return ColumnType(kind=Kind.ROW, fields=tuple(columns.values()))
+
+
+def _kind(branch: Any, namespace: str) -> str:
+    """What must differ between the branches of a union: a named type's name, else the type."""
+    node = branch.get("type") if isinstance(branch, Mapping) else branch
+    name = branch.get("name") if isinstance(branch, Mapping) and node in _NAMED else node
+    simple = str(name)
+    return simple if "." in simple or simple in _PRIMITIVES or not namespace else f"{namespace}.{simple}"
 
 
 def _leaf(kind: str, node: Mapping[str, Any], where: str) -> ColumnType:

@@ -81,10 +81,7 @@ def parse_definition(text: str, message: str | None) -> Compiled:
     if not _SYNTAX.search(text):  # protoc would guess, and say so on stderr
         raise SchemaError('must begin with syntax = "proto3";')
     descriptors = _compile(text)
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptors.file:
-        pool.Add(file)
-    found = _find(pool.FindFileByName(_FILE), message)
+    found = _find(_load(descriptors), message)
     encoded = base64.b64encode(descriptors.SerializeToString(deterministic=True)).decode()
     return Compiled(ProtobufMessage(descriptors=encoded, name=found.full_name, indexes=_indexes(found)), found)
 
@@ -111,6 +108,16 @@ def _compile(text: str) -> FileDescriptorSet:
         if protoc.main(["protoc", *arguments]) != 0 or not target.is_file():
             raise SchemaError("is not a .proto file that protoc takes")
         return FileDescriptorSet.FromString(target.read_bytes())
+
+
+def _load(descriptors: FileDescriptorSet) -> FileDescriptor:
+    pool = descriptor_pool.DescriptorPool()
+    try:
+        for file in descriptors.file:
+            pool.Add(file)
+        return pool.FindFileByName(_FILE)
+    except TypeError as error:  # what protoc takes and the runtime does not: a message beyond its size
+        raise SchemaError(f"cannot be used: {shorten(str(error), 200)}") from None
 
 
 def _worded(errors: list[_protoc_compiler.ProtocError]) -> str:
