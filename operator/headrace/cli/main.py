@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from headrace.cli import dlq
 from headrace.cli.options import DEFAULT_STATE, Files, State, parse_seconds
 
 CANNOT_START, CTRL_C = 3, 130
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(dlq.app, name="dlq")
 
 
 @app.command()

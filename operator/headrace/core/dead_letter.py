@@ -1,6 +1,7 @@
 """The dead-letter envelope: original key and value bytes, original headers, and these beside them.
 
-The one place that spells the header names (docs/reference/contracts.md, "Dead letters").
+The one place that spells the header names (docs/reference/contracts.md, "Dead letters"). Why resolutions are records
+of the same topic, and what rides along with a record that is sent again: docs/adr/0011-dead-letters-and-the-local-tool.md.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ PARTITION = PREFIX + "partition"
 OFFSET = PREFIX + "offset"
 ATTEMPT = PREFIX + "attempt"
 TIME = PREFIX + "time"
+
+# A resolution: a record in the dead-letter topic that says what became of a letter. It has no stage.
+RESOLVES = PREFIX + "resolves"
+RESOLUTION = PREFIX + "resolution"
+SENT_TO = PREFIX + "sent-to"
+
+# On a record that was sent again. Not under the prefix: an ordinary record must not look like a letter.
+CARRIED_ATTEMPT = "headrace.attempt"
+REDRIVEN = "headrace.redriven"
 
 MAX_ERROR_CHARS = 1000
 
@@ -61,11 +71,14 @@ def envelope_headers(
     error: str,
     origin: Origin,
     time: datetime,
-    attempt: int = 1,
 ) -> list[tuple[str, bytes | None]]:
-    """The headers of a dead letter: the original ones first, then the envelope's; an older envelope is replaced."""
+    """The headers of a dead letter: the original ones first, then the envelope's; an older envelope is replaced.
+
+    The attempt is 1, or what the record carries since it was sent again.
+    """
     kept = [(k, v.encode() if isinstance(v, str) else v) for k, v in original or ()]
     kept = [(k, v) for k, v in kept if not k.startswith(PREFIX)]
+    attempt = carried_attempt(kept)
     ours = {
         STAGE: stage,
         REASON: reason.value,
@@ -77,6 +90,25 @@ def envelope_headers(
         TIME: rfc3339(time),
     }
     return kept + [(k, str(v).encode()) for k, v in ours.items() if v is not None]
+
+
+def carried_attempt(headers: Headers) -> int:
+    """Which time a record is being processed: 1, or what a redrive wrote (anything else there counts as 1)."""
+    text = next((value for name, value in reversed(headers) if name == CARRIED_ATTEMPT), None)
+    try:
+        return max(1, int(text or 1))
+    except ValueError:
+        return 1
+
+
+def resent_headers(letter: Headers, attempt: int, place: str) -> list[tuple[str, bytes | None]]:
+    """The headers of a letter's record when it is sent again: the original ones, and which attempt this now is.
+
+    `attempt` is the letter's own, `place` where the letter is (`2-1041`).
+    """
+    kept = [(k, v.encode() if isinstance(v, str) else v) for k, v in letter]
+    kept = [(k, v) for k, v in kept if not k.startswith(PREFIX) and k not in (CARRIED_ATTEMPT, REDRIVEN)]
+    return [*kept, (CARRIED_ATTEMPT, str(attempt + 1).encode()), (REDRIVEN, place.encode())]
 
 
 def rfc3339(time: datetime) -> str:

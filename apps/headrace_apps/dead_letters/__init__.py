@@ -1,0 +1,1 @@
+"""What became a dead letter, and what becomes of it: `headrace dlq list|peek|export|redrive|discard`."""
