@@ -222,7 +222,8 @@ def _insert_dead_letters(topic: Topic, job: Job, names: JobNames) -> str:
         dead_letter.TOPIC: _literal(names.kafka[topic.name]),
         dead_letter.PARTITION: "CAST(`_partition` AS STRING)",
         dead_letter.OFFSET: "CAST(`_offset` AS STRING)",
-        dead_letter.ATTEMPT: "'1'",
+        # What was sent again after a first dead letter carries which attempt this is.
+        dead_letter.ATTEMPT: f"COALESCE(CAST(`_headers`[{_literal(dead_letter.CARRIED_ATTEMPT)}] AS STRING), '1')",
         dead_letter.TIME: "DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''')",
     }
     headers = ",\n  ".join(f"{_literal(name)}, CAST({value} AS BYTES)" for name, value in values.items())

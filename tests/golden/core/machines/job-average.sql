@@ -114,6 +114,6 @@ SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
   'headrace.dlq.topic', CAST('plant.readings.v1' AS BYTES),
   'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
   'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
-  'headrace.dlq.attempt', CAST('1' AS BYTES),
+  'headrace.dlq.attempt', CAST(COALESCE(CAST(`_headers`['headrace.attempt'] AS STRING), '1') AS BYTES),
   'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
 FROM `__source_readings` WHERE `_outcome` IN ('malformed');

@@ -168,7 +168,7 @@ SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
   'headrace.dlq.topic', CAST('payments.transactions' AS BYTES),
   'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
   'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
-  'headrace.dlq.attempt', CAST('1' AS BYTES),
+  'headrace.dlq.attempt', CAST(COALESCE(CAST(`_headers`['headrace.attempt'] AS STRING), '1') AS BYTES),
   'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
 FROM `__source_transactions` WHERE `_outcome` IN ('malformed', 'late');
 
@@ -180,6 +180,6 @@ SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
   'headrace.dlq.topic', CAST('payments.accounts' AS BYTES),
   'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
   'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
-  'headrace.dlq.attempt', CAST('1' AS BYTES),
+  'headrace.dlq.attempt', CAST(COALESCE(CAST(`_headers`['headrace.attempt'] AS STRING), '1') AS BYTES),
   'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
 FROM `__source_accounts` WHERE `_outcome` IN ('malformed', 'late');
