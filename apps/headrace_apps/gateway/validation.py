@@ -17,8 +17,8 @@ from headrace.core.documents import GatewayTopic
 from headrace.core.keys import encode_key
 from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.problems import pointer
-from headrace_apps.gateway.rows import RowCheck, canonical_timestamp
-from headrace_apps.gateway.strict_json import NotAnEvent, parse_event, parse_slowly
+from headrace_apps.records.event_json import NotAnEvent, parse_event, parse_slowly
+from headrace_apps.records.json_check import RowCheck, canonical_timestamp
 
 MAX_MESSAGE_CHARS = 300
 

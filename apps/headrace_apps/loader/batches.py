@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from headrace.core.columns import TIMESTAMP, Column, Kind
-from headrace.core.dead_letter import Reason
 from headrace.core.documents import LoaderDocument
 from headrace.core.keys import is_plain
-from headrace_apps.loader.instants import FIRST_INSTANT, LAST_INSTANT
 from headrace_apps.loader.layout import Layout
-from headrace_apps.loader.rows import Refused, Row, RowDecoder
+from headrace_apps.loader.rows import Refused, unloadable
 from headrace_apps.loader.statements import Span
 from headrace_apps.loader.transforms import Projection
+from headrace_apps.records.decoder import Decoder, JsonDecoder
+from headrace_apps.records.instants import FIRST_INSTANT, LAST_INSTANT
+from headrace_apps.records.outcome import Refused as NoRow
+from headrace_apps.records.outcome import Row
 
 StagedRow = tuple[Any, ...]
 
@@ -80,13 +82,13 @@ class BatchBuilder:
     def __init__(self, document: LoaderDocument, layout: Layout) -> None:
         self._document = document
         self._layout = layout
-        self._decoder = RowDecoder(document.fields)
+        self._decoder: Decoder = JsonDecoder(document.fields)
         self._projection = Projection(document.columns, document.fields)
         fields = {field.name: field for field in document.fields}
         keys = [fields[name] for name in document.topic.key_fields if name in fields]
         self._key_fields = [key.name for key in keys]
         self._plain_key = is_plain(keys)
-        self._key_decoder = RowDecoder([_in_key(key) for key in keys])
+        self._key_decoder = JsonDecoder([_in_key(key) for key in keys])
         names = [column.name for column in layout.staging]
         self._key_at = [names.index(key) for key in layout.keys]
 
@@ -116,13 +118,13 @@ class BatchBuilder:
 
     def _stage(self, record: Record, row: int, now: int) -> StagedRow | Refused:
         document = self._document
-        outcome = self._decoder.decode(record.value)
+        outcome = self._decoder.row(record.value)
         tombstone = False
         if not isinstance(outcome, Row):
-            if isinstance(outcome, Refused):
-                return outcome
+            if isinstance(outcome, NoRow):
+                return unloadable(outcome.error)
             if not document.topic.compacted:
-                return Refused(Reason.UNLOADABLE, "the value is null, and the topic is not compacted")
+                return unloadable("the value is null, and the topic is not compacted")
             outcome, tombstone = self._decode_key(record.key), True
             if isinstance(outcome, Refused):
                 return outcome
@@ -130,7 +132,7 @@ class BatchBuilder:
         if document.topic.compacted:
             for field in self._key_fields:
                 if values[field] is None:
-                    return Refused(Reason.UNLOADABLE, f"key field {field} is null or missing")
+                    return unloadable(f"key field {field} is null or missing")
         projected = self._projection.apply(values)
         if isinstance(projected, Refused):
             return projected
@@ -143,17 +145,17 @@ class BatchBuilder:
     def _decode_key(self, key: bytes | None) -> Row | Refused:
         """The key fields of a tombstone: all there is to tell which row it deletes."""
         if key is None:
-            return Refused(Reason.UNLOADABLE, "a tombstone without a key")
+            return unloadable("a tombstone without a key")
         if self._plain_key:
             try:
                 return Row({self._key_fields[0]: key.decode()})
             except UnicodeDecodeError:
-                return Refused(Reason.UNLOADABLE, "the key of a tombstone is not UTF-8")
-        outcome = self._key_decoder.decode(key)
+                return unloadable("the key of a tombstone is not UTF-8")
+        outcome = self._key_decoder.row(key)
         if isinstance(outcome, Row):
             return outcome
-        error = outcome.error if isinstance(outcome, Refused) else "it is null"
-        return Refused(Reason.UNLOADABLE, f"the key of a tombstone: {error}")
+        error = outcome.error if isinstance(outcome, NoRow) else "it is null"
+        return unloadable(f"the key of a tombstone: {error}")
 
 
 def _fold(earlier: StagedRow, later: StagedRow) -> StagedRow:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.core.documents import Table
-from headrace_apps.loader.instants import FIRST_INSTANT, LAST_INSTANT, instant_text
 from headrace_apps.loader.layout import (
     EVENT_TIME,
     FOLDED,
@@ -23,6 +22,7 @@ from headrace_apps.loader.layout import (
     Layout,
     TableColumn,
 )
+from headrace_apps.records.instants import FIRST_INSTANT, LAST_INSTANT, instant_text
 
 BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
 OFFSETS_TABLE = "_HEADRACE_OFFSETS"

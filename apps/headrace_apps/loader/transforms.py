@@ -13,11 +13,13 @@ from math import isfinite
 from typing import Any
 
 from headrace.core.columns import TIMESTAMP, Column, ColumnType, Kind
-from headrace.core.dead_letter import Reason
 from headrace.core.documents import TableColumn, Transform
-from headrace_apps.loader.instants import check_instant, instant_text, parse_date, parse_instant
-from headrace_apps.loader.rows import GREATEST_BIGINT, LEAST_BIGINT, Refused
-from headrace_apps.loader.strict_json import json_text, parse_strict
+from headrace_apps.loader.rows import Refused, unloadable
+from headrace_apps.records.decimals import decimal_text
+from headrace_apps.records.instants import check_instant, instant_text, parse_date, parse_instant
+from headrace_apps.records.json_rows import GREATEST_BIGINT, LEAST_BIGINT
+from headrace_apps.records.strict_json import json_text, parse_strict
+from headrace_apps.records.texts import base64_text
 
 JSON_KINDS = frozenset({Kind.JSON, Kind.ARRAY, Kind.MAP, Kind.ROW})
 Change = Callable[[Any], Any]
@@ -46,7 +48,7 @@ class Projection:
                 try:
                     value = change(value)
                 except ValueError as error:
-                    return Refused(Reason.UNLOADABLE, f"column {name}: field {field} {error}")
+                    return unloadable(f"column {name}: field {field} {error}")
             result.append(value)
         return tuple(result)
 
@@ -56,6 +58,10 @@ def text_of(kind: Kind, value: Any) -> str:
     match kind:
         case Kind.TIMESTAMP:
             return instant_text(value)
+        case Kind.DECIMAL:
+            return decimal_text(value)
+        case Kind.BYTES:
+            return base64_text(value)
         case Kind.BIGINT | Kind.DOUBLE | Kind.BOOLEAN:
             return json_text(value)
         case _:
@@ -84,7 +90,7 @@ def mask(text: str, keep_last: int) -> str:
 
 
 def _cast(source: Kind, target: Kind) -> Change:
-    if source is target:
+    if source is target and source is not Kind.DECIMAL:
         return lambda value: value
     if target is Kind.STRING:
         return lambda value: text_of(source, value)
@@ -99,7 +105,8 @@ def _cast(source: Kind, target: Kind) -> Change:
 
 
 def _plain(source: Kind, value: Any) -> Any:
-    return instant_text(value) if source is Kind.TIMESTAMP else value
+    """The value as JSON holds it."""
+    return text_of(source, value) if source in (Kind.TIMESTAMP, Kind.DECIMAL, Kind.BYTES) else value
 
 
 def _json_of_text(value: str) -> str:

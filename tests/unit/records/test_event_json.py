@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headrace_apps.gateway.strict_json import NotAnEvent, parse_event
+from headrace_apps.records.event_json import NotAnEvent, parse_event
 
 DEPTH = 64
 

@@ -23,19 +23,18 @@ from headrace.core.columns import (
     ColumnType,
     Kind,
 )
-from headrace.core.dead_letter import Reason
-from headrace_apps.loader.rows import TOMBSTONE, Outcome, Refused, Row, RowDecoder
+from headrace_apps.records.decoder import JsonDecoder
+from headrace_apps.records.outcome import TOMBSTONE, Outcome, Refused, Row
 
 
 def decode(type_: ColumnType, text: str | bytes, required: bool = True) -> Outcome:
     """One field `f` of that type with the JSON text as its value."""
     value = b'{"f":' + (text.encode() if isinstance(text, str) else text) + b"}"
-    return RowDecoder([Column(name="f", type=type_, required=required)]).decode(value)
+    return JsonDecoder([Column(name="f", type=type_, required=required)]).row(value)
 
 
 def error_of(outcome: Outcome) -> str:
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.UNLOADABLE
     return outcome.error
 
 
@@ -123,24 +122,24 @@ def test_a_value_that_does_not_fit_is_refused_by_name(type_: ColumnType, text: s
     ],
 )
 def test_what_is_no_object_with_single_keys_is_refused(value: bytes, error: str) -> None:
-    outcome = RowDecoder([Column(name="f", type=STRING, required=True)]).decode(value)
+    outcome = JsonDecoder([Column(name="f", type=STRING, required=True)]).row(value)
     assert error_of(outcome).startswith(error)
 
 
 def test_optional_fields_may_be_null_or_missing_and_others_are_ignored() -> None:
-    decoder = RowDecoder([Column(name="f", type=BIGINT), Column(name="g", type=ARRAY)])
-    assert decoder.decode(b'{"f":null,"other":1}') == Row({"f": None, "g": None})
+    decoder = JsonDecoder([Column(name="f", type=BIGINT), Column(name="g", type=ARRAY)])
+    assert decoder.row(b'{"f":null,"other":1}') == Row({"f": None, "g": None})
 
 
 def test_no_value_is_a_tombstone() -> None:
-    assert RowDecoder([]).decode(None) == TOMBSTONE
+    assert JsonDecoder([]).row(None) == TOMBSTONE
 
 
 def test_an_integer_event_time_is_epoch_milliseconds() -> None:
-    decoder = RowDecoder([Column(name="at", type=EPOCH_MILLIS, required=True)])
-    assert decoder.decode(b'{"at":1795374060123}') == Row({"at": 1795374060123})
-    assert error_of(decoder.decode(b'{"at":1e18}')) == "field at is outside the years 1 to 9999"
-    assert error_of(decoder.decode(b'{"at":"2026-11-22T19:01:00Z"}')) == "field at is a string, an integer was expected"
+    decoder = JsonDecoder([Column(name="at", type=EPOCH_MILLIS, required=True)])
+    assert decoder.row(b'{"at":1795374060123}') == Row({"at": 1795374060123})
+    assert error_of(decoder.row(b'{"at":1e18}')) == "field at is outside the years 1 to 9999"
+    assert error_of(decoder.row(b'{"at":"2026-11-22T19:01:00Z"}')) == "field at is a string, an integer was expected"
 
 
 EVERYTHING = [
@@ -156,7 +155,7 @@ EVERYTHING = [
 
 @given(st.binary(max_size=200))
 def test_any_bytes_have_one_outcome(value: bytes) -> None:
-    assert isinstance(RowDecoder(EVERYTHING).decode(value), Refused)
+    assert isinstance(JsonDecoder(EVERYTHING).row(value), Refused)
 
 
 json_values = st.recursive(
@@ -176,7 +175,7 @@ def test_any_object_is_a_row_of_fitting_types_or_refused(document: dict[str, Any
     kinds: dict[str, type] = {"string": str, "bigint": int, "double": float, "boolean": bool, "timestamp": int}
     for value in (json.dumps(document), json.dumps(document, ensure_ascii=False, separators=(",", ":"))):
         try:
-            outcome = RowDecoder(EVERYTHING).decode(value.encode())
+            outcome = JsonDecoder(EVERYTHING).row(value.encode())
         except UnicodeEncodeError:  # half a surrogate pair is no UTF-8 to begin with
             continue
         if isinstance(outcome, Row):
@@ -194,8 +193,8 @@ def test_spaces_and_escapes_change_nothing(document: dict[str, Any]) -> None:
     except UnicodeEncodeError:
         return
     spaced = json.dumps({"f": document}, indent=1).encode()
-    decoder = RowDecoder([Column(name="f", type=JSON, required=True)])
-    one, other = decoder.decode(compact), decoder.decode(spaced)
+    decoder = JsonDecoder([Column(name="f", type=JSON, required=True)])
+    one, other = decoder.row(compact), decoder.row(spaced)
     assert isinstance(one, Row)
     assert isinstance(other, Row)
     # As doubles, which is all that JSON promises of a large number.

@@ -1,4 +1,4 @@
-"""RFC 3339 instants and dates, as the contract reads and writes them. Used by `rows` and `transforms`.
+"""RFC 3339 instants and dates, as the contract reads and writes them. Used by all of `records` and by the loader.
 
 An instant is whole milliseconds since 1970-01-01T00:00:00Z; a date is its `YYYY-MM-DD` text.
 """

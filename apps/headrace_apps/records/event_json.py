@@ -1,11 +1,10 @@
-"""One event's bytes into Python, refusing what some later reader would refuse or read otherwise.
+"""One event's text as the gateway takes it: narrower than `strict_json`, so that no reader refuses or misreads it.
 
-`orjson` refuses NaN, numbers beyond a double, invalid UTF-8 and lone surrogates, but keeps the last of two equal
-keys; a job calls such a record malformed, so it must not get in. Looking for duplicates with a pair hook costs three
-times the parse. Instead the value is written again: the same bytes cannot have held a key twice. Where the client
-writes JSON in another way (spaces, escapes), the members of the value are counted and compared with the number of
-`":` in the text, which is exact when the text has no backslash and no space before a colon; where the counts differ
-(a string that begins with a colon also counts) the slow parse decides.
+It also refuses what is nested too deeply, and names and numbers longer than readers on the JVM take. Looking for
+duplicate keys with a pair hook costs three times the parse. Instead the value is written again: the same bytes cannot
+have held a key twice. Where the client writes JSON in another way (spaces, escapes), the members of the value are
+counted and compared with the number of `":` in the text, which is exact when the text has no backslash and no space
+before a colon; where the counts differ (a string that begins with a colon also counts) the slow parse decides.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+
+from headrace_apps.records.strict_json import twice_in
 
 MAX_NUMBER_CHARS = 1_000
 """Jackson, which reads the record in a job, refuses longer numbers (StreamReadConstraints)."""
@@ -73,15 +74,19 @@ def count_members(value: dict[str, Any] | list[Any], max_depth: int) -> int:
 def parse_slowly(raw: bytes) -> Any:
     """As JSON, with numbers exact: `1.0` and `1e3` are integers, as JSON Schema says. Raises NotAnEvent for a
     duplicate key, and for names and numbers longer than readers on the JVM take."""
-    return json.loads(raw.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_float=_number)
+    return json.loads(raw.decode(), object_pairs_hook=_bounded_unique, parse_int=_integer, parse_float=_whole_or_float)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def parse_exactly(raw: bytes) -> Any:
+    """As `parse_slowly`, but a number with a fraction or an exponent comes as a Decimal: for what is stored in a type
+    that is wider than a double."""
+    return json.loads(raw.decode(), object_pairs_hook=_bounded_unique, parse_int=_integer, parse_float=_exact)
+
+
+def _bounded_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise NotAnEvent(f"the key {twice[:80]!r} is there twice")
+        raise NotAnEvent(f"the key {twice_in(pairs)[:80]!r} is there twice")
     if any(len(name) > MAX_NAME_CHARS for name in members):
         raise NotAnEvent(f"a key is longer than {MAX_NAME_CHARS} characters")
     return members
@@ -91,7 +96,11 @@ def _integer(text: str) -> int:
     return int(_bounded(text))
 
 
-def _number(text: str) -> int | float:
+def _exact(text: str) -> Decimal:
+    return Decimal(_bounded(text))
+
+
+def _whole_or_float(text: str) -> int | float:
     exact = Decimal(_bounded(text))
     # The exponent bounds the work: 1e999999999 must not be written out.
     if exact.is_zero() or (exact.adjusted() <= MAX_INTEGER_DIGITS and exact == exact.to_integral_value()):
