@@ -101,6 +101,7 @@ class Sink:
     table: str
     columns: tuple[TableColumn, ...]
     batch: Batch
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ def _loader(sink: Sink, pipeline: Pipeline, platform: Platform, names: Names) ->
         id=documents.Identity(field=topic.id.field, window_ms=topic.id.window_ms) if topic.id else None,
         event_time_field=topic.event_time.field if topic.event_time else None,
         batch=sink.batch,
+        attempts=sink.attempts,
         snowflake=platform.snowflake,
     )
     return Loader(names.group(sink.name), document)

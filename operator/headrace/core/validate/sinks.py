@@ -40,7 +40,7 @@ def resolve(pipeline: wire.StreamPipeline, topics: Mapping[str, Topic], found: F
             found.add((*path, "snowflake", "batch", "interval"), "must be between 100ms and 1h")
         columns = _columns(sink, topics[sink.topic], (*path, "snowflake", "transforms"), found) if known else ()
         batch = Batch(max_rows=sink.snowflake.batch.max_rows, max_ms=interval)
-        sinks.append(Sink(sink.name, sink.topic, *table, columns, batch))
+        sinks.append(Sink(sink.name, sink.topic, *table, columns, batch, sink.attempts))
     return tuple(sinks)
 
 

@@ -169,6 +169,13 @@ class Snowflake(Wire):
 class Sink(Wire):
     name: DnsName = Field(description="Names the loader and its consumer group.")
     topic: TopicName = Field(description="What is loaded; of a compacted topic, the newest row per key.")
+    attempts: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="How often a record that keeps failing is tried before it is a dead letter. An outage of the "
+        "warehouse does not count: it is waited out.",
+    )
     snowflake: Snowflake = Field(description="Where to.")
 
 
