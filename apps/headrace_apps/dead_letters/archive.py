@@ -43,10 +43,11 @@ def fetch_archive(kafka: Mapping[str, str], topic: str, progress: Progress | Non
     """The first pass. Raises UnreadableError."""
     committed = Scan(kafka, topic, progress=progress)
     resolutions = _resolutions(committed)
-    behind = {p: end for p, end in committed.ends.items() if end < committed.high[p]}
-    undecided = frozenset(_resolutions(Scan(kafka, topic, start=behind, committed=False))) if behind else frozenset()
-    hidden = sum(committed.high[p] - end for p, end in behind.items())
-    return Archive(kafka, topic, resolutions, undecided - resolutions.keys(), dict(committed.ends), hidden, progress)
+    # To a reader of committed records a partition seems to end at the open transaction: only this pass sees further.
+    behind = Scan(kafka, topic, start=committed.ends, committed=False)
+    undecided = frozenset(_resolutions(behind)) - resolutions.keys()
+    hidden = sum(max(0, end - committed.ends.get(partition, 0)) for partition, end in behind.high.items())
+    return Archive(kafka, topic, resolutions, undecided, dict(committed.ends), hidden, progress)
 
 
 def _resolutions(scan: Scan) -> dict[str, Resolution]:

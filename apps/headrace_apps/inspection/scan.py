@@ -1,7 +1,7 @@
 """One bounded pass over a topic, or a pass that goes on: a consumer of no group, which commits nothing.
 
-A pass ends where the topic ended when it began, so that it ends under load too. Reading committed records, it may end
-earlier: at the first record of a transaction that is still open (`Scan.ends` below `Scan.high`).
+A pass ends where the topic ended when it began, so that it ends under load too. To a reader of committed records a
+partition ends at the first record of a transaction that is still open.
 """
 
 from __future__ import annotations

@@ -1,0 +1,106 @@
+"""`headrace dlq` on a real broker: each selected letter is sent once, whatever happens to the process."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+
+import pytest
+from confluent_kafka import Producer
+
+from headrace.core.dead_letter import Reason
+
+from .conftest import Shop, wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def events(count: int) -> list[bytes]:
+    return [json.dumps({"id": f"e{n}", "user": f"user-{n}"}).encode() for n in range(count)]
+
+
+def test_a_redrive_that_is_killed_again_and_again_sends_each_letter_once(shop: Shop) -> None:
+    count = 400
+    shop.dead_letter(events(count))
+    reached = 0
+    for more in (1, 100):
+        process = shop.start("redrive", "--every", "--rate", "200/s")
+        reached += more
+        wait_until(lambda: len(shop.sent()) >= reached, f"{reached} letters sent again")  # noqa: B023 - called here
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(30) == -signal.SIGKILL, "it ended before it was killed"
+        reached = len(shop.sent())
+        assert reached < count
+    code, out, err = shop.run("redrive", "--every")
+    assert code == 0, err
+    assert "letters redriven" in out
+    sent = shop.sent()
+    assert Counter(record.value for record in sent) == Counter(events(count))
+    assert {record.key for record in sent} == {f"user-{n}".encode() for n in range(count)}
+    assert all(record.header("headrace.attempt") == "2" and record.header("trace") for record in sent)
+    assert Counter(shop.fates().values()) == {"redriven": count}
+    assert shop.run("redrive", "--every")[1] == "0 letters redriven\n"
+    assert len(shop.sent()) == count
+
+
+def test_a_second_redrive_takes_over_and_the_first_says_so(shop: Shop) -> None:
+    shop.dead_letter(events(200))
+    first = shop.start("redrive", "--every", "--rate", "20/s")
+    wait_until(lambda: len(shop.sent()) > 0, "the first redrive to have sent something")
+    code, _, err = shop.run("redrive", "--every")
+    assert code == 0, err
+    _, complaint = first.communicate(timeout=60)
+    assert first.returncode == 3
+    assert "took over" in complaint
+    assert Counter(record.value for record in shop.sent()) == Counter(events(200))
+
+
+def test_a_dry_run_counts_shows_and_changes_nothing(shop: Shop) -> None:
+    shop.dead_letter(events(3), reason=Reason.MALFORMED)
+    shop.dead_letter([b'{"id": "g", "user": "ann", "amount": -1}'], "gateway", Reason.SCHEMA_INVALID)
+    patch = '[{"op": "add", "path": "/amount", "value": 7}]'
+    code, out, _ = shop.run("redrive", "--reason", "malformed", "--patch", patch, "--dry-run")
+    assert code == 0
+    assert "3 letters selected" in out
+    assert f'0-2 → {shop.orders}, key user-2: {{"id":"e2","user":"user-2","amount":7}}' in out
+    code, out, err = shop.run("redrive", "--every", "--dry-run")
+    assert code == 1
+    assert "3 would be sent" in out
+    assert "0-3: is not valid for orders: /amount" in err
+    assert (shop.sent(), shop.fates()) == ([], {})
+
+
+def test_letters_are_selected_corrected_discarded_and_listed(shop: Shop) -> None:
+    shop.dead_letter([b'{"id": "a", "user": "ann", "amount": -5}', b"broken"], "gateway", Reason.SCHEMA_INVALID)
+    shop.dead_letter(events(2))
+    patch = '[{"op": "replace", "path": "/amount", "value": 5}]'
+    code, out, err = shop.run("redrive", "--where", "@.amount < 0", "--patch", patch)
+    assert (code, out) == (0, "1 letters redriven\n"), err
+    (record,) = shop.sent()
+    assert (record.key, json.loads(record.value or b"")) == (b"ann", {"id": "a", "user": "ann", "amount": 5})
+    code, out, err = shop.run("redrive", "--stage", "gateway")
+    assert (code, out) == (1, "0 letters redriven\n")
+    assert "0-1: is not valid for orders: not JSON" in err
+    assert shop.run("discard", "--reason", "Late", "--key", "user-1")[0] == 0
+    assert shop.fates() == {"0-0": "redriven", "0-3": "discarded"}
+    listed = json.loads(shop.run("list", "--json")[1])
+    assert [letter["letter"] for letter in listed["letters"]] == ["0-2", "0-1"]
+    assert shop.run("export", "--all")[1].count("\n") == 4
+    assert "became   redriven as " + record.topic in shop.run("peek", "0-0")[1]
+
+
+def test_a_letter_whose_fate_an_open_transaction_hides_is_left_alone(shop: Shop) -> None:
+    shop.dead_letter(events(2))
+    job = Producer({**shop.kafka, "transactional.id": f"{shop.name}.job"})
+    job.init_transactions()
+    job.begin_transaction()
+    job.produce(shop.letters, b"of a checkpoint that is under way")
+    job.flush()
+    assert shop.run("redrive", "0-0")[0] == 0
+    code, out, err = shop.run("redrive", "--every")
+    assert (code, out) == (1, "1 letters redriven\n")  # 0-1; whether 0-0 was sent is hidden
+    assert "1 letters lie behind an open transaction" in err
+    job.abort_transaction()
+    assert shop.run("redrive", "--every")[:2] == (0, "0 letters redriven\n")
+    assert Counter(record.value for record in shop.sent()) == Counter(events(2))
