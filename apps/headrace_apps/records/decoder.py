@@ -16,8 +16,11 @@ from typing import Any, Protocol
 import orjson
 
 from headrace.core.columns import Column
+from headrace.core.documents import SchemaRef
+from headrace_apps.records.avro import AvroDecoder
 from headrace_apps.records.json_rows import RowFitter
 from headrace_apps.records.outcome import TOMBSTONE, Outcome, Refused, Row, UnfitError
+from headrace_apps.records.protobuf import ProtobufDecoder
 from headrace_apps.records.registry import Registry, UnknownSchemaError
 from headrace_apps.records.strict_json import parse_strict
 from headrace_apps.records.wire import PREFIX, parse_prefix
@@ -57,9 +60,7 @@ class JsonDecoder:
             return Row(self._rows.fit(parse_strict(self._plain(value))))
         except UnfitError as error:
             return Refused(error.line)
-        except UnknownSchemaError as error:
-            return Refused(f"the value {error}")
-        except ValueError as error:
+        except ValueError as error:  # of the text, or of the id before it
             return Refused(f"the value {error}")
 
     def form(self, value: bytes) -> Json | Refused:
@@ -78,10 +79,10 @@ class JsonDecoder:
             orjson.loads(plain)
         except UnfitError as error:
             return Refused(error.line)
-        except ValueError as error:  # orjson.JSONDecodeError is one
-            return Refused(
-                f"the value is not JSON: {error}" if isinstance(error, orjson.JSONDecodeError) else f"the value {error}"
-            )
+        except orjson.JSONDecodeError as error:
+            return Refused(f"the value is not JSON: {error}")
+        except UnknownSchemaError as error:
+            return Refused(f"the value {error}")
         return plain
 
     def _plain(self, value: bytes) -> bytes:
@@ -93,3 +94,13 @@ class JsonDecoder:
             raise UnfitError("the value has a schema id before it, and no registry is declared to look it up in")
         self._registry.writer(self._subject, schema_id)
         return value[PREFIX:]
+
+
+def decoder_of(schema: SchemaRef | None, columns: Sequence[Column], registry: Registry | None) -> Decoder:
+    """The topic's decoder. Raises ValueError for a schema that cannot be used, and for one that needs a registry where
+    there is none."""
+    if schema is None or schema.format == "JSON":
+        return JsonDecoder(columns, schema.subject if schema else "", registry)
+    if registry is None:
+        raise ValueError(f"{schema.subject} is {schema.format}: the document needs a registry")
+    return (AvroDecoder if schema.format == "Avro" else ProtobufDecoder)(schema, columns, registry)

@@ -215,18 +215,6 @@ def mapping(value_form: Form, write_name: Change = same, read_name: Callable[[An
     return nested(Form(read_map, write_map, {"type": "object", "additionalProperties": value_form.schema}))
 
 
-def with_null(form: Form) -> Form:
-    """The same, or null."""
-    read, write, row = form.read, form.write, form.row or form.read
-    schema = {"anyOf": [form.schema, {"type": "null"}]}
-    kind = form.schema.get("type")
-    if isinstance(kind, str):
-        schema = {**form.schema, "type": [kind, "null"]}
-        if "enum" in schema:
-            schema["enum"] = [*schema["enum"], None]
-    return Form(
-        None if read is None else (lambda value: None if value is None else read(value)),
-        lambda value: None if value is None else write(value),
-        schema,
-        None if row is None else (lambda value: None if value is None else row(value)),
-    )
+def object_schema(forms: dict[str, Form]) -> JsonSchema:
+    """The JSON Schema of a record's JSON form."""
+    return {"type": "object", "properties": {name: form.schema for name, form in forms.items()}}

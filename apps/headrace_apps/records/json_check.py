@@ -33,7 +33,7 @@ def fits_string(value: Any) -> bool:
 
 
 def fits_bigint(value: Any) -> bool:
-    """Within 64 bits. A float does not fit even when it is whole: it may have been rounded (the gateway looks again)."""
+    """Within 64 bits. A float does not fit even when it is whole: it may have been rounded, and is parsed again."""
     return type(value) is int and MIN_BIGINT <= value <= MAX_BIGINT
 
 

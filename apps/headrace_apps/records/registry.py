@@ -101,24 +101,23 @@ class ConfluentRegistry:
             raise UnknownSchemaError(why)
         try:
             versions = self._ask(lambda: self._client.get_schema_versions(schema_id, deleted=True))
-            if subject not in {version.subject for version in versions}:
-                names = ", ".join(sorted({str(version.subject) for version in versions})[:3]) or "no subject"
-                raise UnknownSchemaError(f"has the schema id {schema_id}, which is of {names}, not of {subject}")
             schema = self._ask(lambda: self._client.get_schema(schema_id))
-            found = WriterSchema(schema.schema_str or "", self._references(schema))
+            references = self._references(schema)
         except SchemaRegistryError:
             why = f"has the schema id {schema_id}, which the registry does not know"
-            raise self._remember(key, UnknownSchemaError(why)) from None
-        except UnknownSchemaError as error:
-            raise self._remember(key, error) from None
-        self._known[key] = found
+            raise self._remember(key, why) from None
+        subjects = {str(version.subject) for version in versions}
+        if subject not in subjects:
+            names = ", ".join(sorted(subjects)[:3]) or "no subject"
+            raise self._remember(key, f"has the schema id {schema_id}, which is of {names}, not of {subject}")
+        self._known[key] = found = WriterSchema(schema.schema_str or "", references)
         return found
 
-    def _remember(self, key: tuple[str, int], error: UnknownSchemaError) -> UnknownSchemaError:
+    def _remember(self, key: tuple[str, int], why: str) -> UnknownSchemaError:
         if len(self._unknown) >= MAX_UNKNOWN:
             self._unknown.clear()
-        self._unknown[key] = (self._clock() + UNKNOWN_SECONDS, str(error))
-        return error
+        self._unknown[key] = (self._clock() + UNKNOWN_SECONDS, why)
+        return UnknownSchemaError(why)
 
     def _references(self, schema: Schema) -> tuple[str, ...]:
         found: dict[tuple[str, int], str] = {}
