@@ -9,9 +9,7 @@ from typing import Protocol, TypeVar
 
 from headrace_apps.dead_letters.letter import Letter
 from headrace_apps.dead_letters.outgoing import Kept, Outgoing
-
-MOST_AT_ONCE = 500
-"""Letters of one transaction: a reader of committed records sees none of it before all are there."""
+from headrace_apps.dead_letters.pace import MOST_AT_ONCE, Pace
 
 T = TypeVar("T")
 
@@ -22,31 +20,6 @@ class Resolving(Protocol):
     def redrive(self, batch: Sequence[Outgoing]) -> None: ...
 
     def discard(self, letters: Sequence[Letter]) -> None: ...
-
-
-class Pace:
-    """At most `rate` letters a second, as an average from the first on; None for no limit."""
-
-    def __init__(self, rate: float | None, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
-        self._rate, self._clock, self._sleep = rate, clock, sleep
-        self._began: float | None = None
-        self._passed = 0
-
-    @property
-    def batch(self) -> int:
-        """A quarter of a second's letters, so that a low rate is even and not a burst every minute."""
-        return MOST_AT_ONCE if self._rate is None else max(1, min(MOST_AT_ONCE, int(self._rate / 4)))
-
-    def wait(self, count: int) -> None:
-        """Before `count` letters are sent."""
-        if self._rate is None:
-            return
-        now = self._clock()
-        self._began = now if self._began is None else self._began
-        due = self._began + self._passed / self._rate
-        if due > now:
-            self._sleep(due - now)
-        self._passed += count
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""Reading what a pipeline holds: for `headrace tail` and `explain`, and below `dead_letters`. Changes nothing."""
+"""Reading what a pipeline holds: records of topics, as JSON. For `headrace tail`; below `dead_letters`."""

@@ -10,20 +10,21 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from headrace.cli import dlq
-from headrace.cli.options import DEFAULT_STATE, Files, State, parse_seconds
+from headrace.cli.completion import complete_pipeline, complete_stream, complete_topic
+from headrace.cli.options import DEFAULT_STATE, AsJson, Files, State, parse_rate, parse_seconds
 
 CANNOT_START, CTRL_C = 3, 130
 
 app = typer.Typer(
     help="Headrace turns one StreamPipeline manifest into a running streaming pipeline.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -143,6 +144,72 @@ def token(
         raise typer.BadParameter(f"no `headrace up` has run on {state.absolute()}", param_hint="--state")
     with state_worded(state):
         typer.echo(sign_token(state.absolute(), scopes, parse_seconds(ttl), subject))
+
+
+@app.command(epilog="Examples: headrace send clicks events.ndjson | headrace send clicks --count 100 --rate 10/s")
+def send(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=complete_topic)],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="JSON, a JSON array or lines of JSON; `-` is standard input.", show_default=False
+        ),
+    ] = None,
+    *,
+    count: Annotated[
+        int | None, typer.Option(help="So many events at most; without FILE: made-up ones.", min=1)
+    ] = None,
+    rate: Annotated[str | None, typer.Option(metavar="RATE", help="At most so many, such as 10/s.")] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Send events through the running gateway; without FILE made-up ones. The exit code is 1 when any is refused."""
+    from headrace.cli.send import send_events
+
+    raise typer.Exit(send_events(state, topic, file, count, parse_rate(rate) if rate else None))
+
+
+@app.command(
+    epilog="Examples: headrace tail clicks -f | headrace tail dlq | headrace tail page-views --from 10m --json"
+)
+def tail(
+    name: Annotated[
+        str, typer.Argument(metavar="TOPIC|VIEW|dlq", help="Or pipeline.TOPIC.", autocompletion=complete_stream)
+    ],
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as records come.")] = False,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="WHERE", help="`beginning`, `end`, 10m (ago) or an RFC 3339 time.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("-n", "--limit", min=1, help="So many records; else the last 10.")
+    ] = None,
+    as_json: AsJson = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Print records of a topic, of a view's topic or of the dead letters: time, partition-offset, key, value."""
+    from headrace.cli.tail import tail as show
+
+    now = datetime.now(UTC)
+    raise typer.Exit(show(state, name, start=start, follow=follow, limit=limit, as_json=as_json, now=now))
+
+
+@app.command(epilog="Example: headrace explain 0f3c8e0a-3a39-4d55-8dd9-2b1a5c3e7f10")
+def explain(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The value of the topic's `id` field.")],
+    *,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Records since: 24h (ago), RFC 3339, `beginning`.")
+    ] = "24h",
+    most: Annotated[int, typer.Option(help="Look at so many records of a topic at most.", min=1)] = 2_000_000,
+    pipeline: Annotated[
+        str | None, typer.Option("-p", "--pipeline", metavar="NAME", autocompletion=complete_pipeline)
+    ] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Say where an event is: accepted when, offset, each job and its windows, dead letter and why, table row."""
+    from headrace.cli.explain import explain as tell
+
+    raise typer.Exit(tell(state, event_id, pipeline, since=since, most=most, now=datetime.now(UTC)))
 
 
 def _exit_with(state: Path, work: Coroutine[Any, Any, int]) -> NoReturn:

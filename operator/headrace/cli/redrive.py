@@ -21,10 +21,11 @@ from headrace_apps.dead_letters import redrive as runs
 from headrace_apps.dead_letters.correction import Correction, WrongPatchError, parse_correction
 from headrace_apps.dead_letters.letter import Letter, Resolution
 from headrace_apps.dead_letters.outgoing import Kept, Outgoing, Preparation
-from headrace_apps.dead_letters.redrive import Done, Pace
+from headrace_apps.dead_letters.pace import Pace
+from headrace_apps.dead_letters.redrive import Done
 from headrace_apps.dead_letters.resolver import Resolver
 from headrace_apps.dead_letters.survey import Survey
-from headrace_apps.inspection.jobs import shape_of
+from headrace_apps.explanation.jobs import shape_of
 from headrace_apps.inspection.scan import fetch_topics
 
 SAMPLES = 5

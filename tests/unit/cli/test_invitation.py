@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headrace.cli.invitation import first_event
+from headrace.cli.example_events import first_event
 from headrace.core.documents import GatewayTopic
 from headrace.core.load import load
 from headrace.core.plan import plan

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from headrace_apps.dead_letters.letter import Letter
 from headrace_apps.dead_letters.outgoing import Kept, Outgoing
-from headrace_apps.dead_letters.redrive import MOST_AT_ONCE, Done, Pace, discard, redrive
+from headrace_apps.dead_letters.pace import MOST_AT_ONCE, Pace
+from headrace_apps.dead_letters.redrive import Done, discard, redrive
 from headrace_apps.dead_letters.resolver import ResolveError
 
 from .letters_made import letter

@@ -36,6 +36,8 @@ class JobShape:
     name: str
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
+    keeps_late: bool
+    """Whether late events become dead letters; else they are only counted."""
 
     def input_of(self, topic: str) -> Input | None:
         return next((entry for entry in self.inputs if entry.topic == topic), None)
@@ -53,7 +55,10 @@ def shape_of(document: JobDocument) -> JobShape:
             inputs.append(_input(options))
         elif table[1] != DEAD_LETTERS and "topic" in options:
             outputs.append(options["topic"])
-    return JobShape(document.name.rpartition(".")[2], tuple(inputs), tuple(outputs))
+    keeps_late = any(
+        DEAD_LETTERS in insert and "'late'" in insert.rpartition(" WHERE ")[2] for insert in document.inserts
+    )
+    return JobShape(document.name.rpartition(".")[2], tuple(inputs), tuple(outputs), keeps_late)
 
 
 def _input(options: Mapping[str, str]) -> Input:
