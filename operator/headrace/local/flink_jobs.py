@@ -15,6 +15,8 @@ from headrace.local.processes.spawn import Spawner
 from headrace.local.services.flink import MINIMUM_JAVA
 from headrace.local.site import Site
 
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -33,21 +35,23 @@ async def make_runner(site: Site, spawner: Spawner) -> Runner:
     """The runner, its environment installed and its jar built if need be. Raises PartError."""
     python = await environments.make_environment(site, spawner, environments.flink_environment())
     lock = read_lock()
-    [kafka] = await site.fetcher.fetch("Flink's Kafka connector", lock["flink-connectors"])
+    connectors = await site.fetcher.fetch("Flink's connectors and formats", lock["flink-connectors"])
     [ecj] = await site.fetcher.fetch("the Java compiler", lock["ecj"])
     java = find_java(MINIMUM_JAVA, "Flink", site.environ)
     environ = {
-        **{name: value for name, value in site.environ.items() if name != "VIRTUAL_ENV"},
+        **{name: value for name, value in site.environ.items() if name not in ("VIRTUAL_ENV", NO_BYTECODE)},
         "PYTHONPATH": str(environments.flink_jobs_folder()),
-        "PYTHONDONTWRITEBYTECODE": "1",  # an installed Headrace may be read-only
+        # uv compiles nothing, and an installed Headrace may be read-only: without a folder for its bytecode, each start
+        # would compile all of PyFlink's libraries anew, which is 4 s of CPU.
+        "PYTHONPYCACHEPREFIX": str(site.cache / "bytecode"),
         "JAVA_HOME": str(java.binary.parent.parent),
-        # The planner runs for seconds only: compiling for the long run would cost more than it brings.
+        # The planner works for seconds only: compiling for the long run would cost more than it brings.
         "JVM_ARGS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "FLINK_LOG_DIR": str(site.folder("logs")),
     }
-    runner = Runner(python, (kafka,), environ)
+    runner = Runner(python, tuple(connectors), environ)
     jar = await _build(site, spawner, runner, ecj, str(java.binary))
-    return Runner(python, (kafka, jar), environ)
+    return Runner(python, (*connectors, jar), environ)
 
 
 async def _build(site: Site, spawner: Spawner, runner: Runner, ecj: Path, java: str) -> Path:

@@ -26,7 +26,15 @@ TRANSITIVE = {
 }
 SINGLE = {
     "apicurio": ["io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"],
-    "flink-connectors": ["org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2:jar"],
+    "flink-connectors": [
+        "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2:jar",
+        # Avro needs Jackson for schemas only; its other dependency, commons-compress, only for container files.
+        "com.fasterxml.jackson.core:jackson-annotations:2.21:jar",
+        "com.fasterxml.jackson.core:jackson-core:2.21.7:jar",
+        "com.fasterxml.jackson.core:jackson-databind:2.21.7:jar",
+        "com.google.protobuf:protobuf-java:4.36.1:jar",
+        "org.apache.avro:avro:1.12.2:jar",
+    ],
     "ecj": ["org.eclipse.jdt:ecj:3.42.0:jar"],
 }
 

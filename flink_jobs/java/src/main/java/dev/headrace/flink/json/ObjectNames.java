@@ -1,5 +1,7 @@
 package dev.headrace.flink.json;
 
+import dev.headrace.flink.format.Malformed;
+import dev.headrace.flink.format.Utf8;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;

@@ -1,5 +1,7 @@
 package dev.headrace.flink.json;
 
+import dev.headrace.flink.format.FieldPaths;
+import dev.headrace.flink.format.Malformed;
 import java.io.IOException;
 import java.util.List;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;

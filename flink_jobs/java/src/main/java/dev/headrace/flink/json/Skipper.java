@@ -1,5 +1,7 @@
 package dev.headrace.flink.json;
 
+import dev.headrace.flink.format.Malformed;
+import dev.headrace.flink.format.Utf8;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,5 +1,6 @@
 package dev.headrace.flink.json;
 
+import dev.headrace.flink.format.Malformed;
 import java.io.IOException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 

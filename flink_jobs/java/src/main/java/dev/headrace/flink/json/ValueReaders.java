@@ -1,27 +1,39 @@
 package dev.headrace.flink.json;
 
+import dev.headrace.flink.format.FieldPaths;
+import dev.headrace.flink.format.Malformed;
+import dev.headrace.flink.format.Rfc3339;
+import dev.headrace.flink.format.Utf8;
 import java.io.IOException;
 import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.GenericMapData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.ArrayType;
+import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.MapType;
 import org.apache.flink.table.types.logical.RowType;
 
 /** The reader of each column type (docs/reference/contracts.md, "Row semantics"). */
 final class ValueReaders {
+
+    private static final int MAX_DECIMAL_CHARS = 80;
+    private static final Pattern DECIMAL = Pattern.compile("-?[0-9]+(\\.[0-9]+)?");
 
     private ValueReaders() {}
 
@@ -40,6 +52,11 @@ final class ValueReaders {
                 return ValueReaders::date;
             case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
                 return epochMillis.contains(path) ? ValueReaders::millis : ValueReaders::time;
+            case DECIMAL:
+                DecimalType decimal = (DecimalType) type;
+                return (parser, message) -> decimal(parser, decimal);
+            case VARBINARY:
+                return ValueReaders::bytes;
             case ARRAY:
                 return new ArrayReader(of(((ArrayType) type).getElementType(), FieldPaths.items(path), required, json, epochMillis));
             case MAP:
@@ -153,6 +170,35 @@ final class ValueReaders {
             throw unexpected(parser, "a time in epoch milliseconds, of the years 1 to 9999");
         }
         return TimestampData.fromEpochMillis(millis);
+    }
+
+    private static Object decimal(JsonParser parser, DecimalType type) throws IOException, Malformed {
+        JsonToken token = parser.currentToken();
+        String text = token == JsonToken.VALUE_STRING || token.isNumeric() ? parser.getText() : "";
+        // Its length bounds the work, its form keeps exponents out: 1e999999999 must not be written out.
+        if (text.length() <= MAX_DECIMAL_CHARS && DECIMAL.matcher(text).matches()) {
+            try {
+                BigDecimal value = new BigDecimal(text).setScale(type.getScale(), RoundingMode.UNNECESSARY);
+                DecimalData data = DecimalData.fromBigDecimal(value, type.getPrecision(), type.getScale());
+                if (data != null) {
+                    return data;
+                }
+            } catch (ArithmeticException e) {
+                throw unexpected(parser, "a " + type.asSummaryString());
+            }
+        }
+        throw unexpected(parser, "a " + type.asSummaryString());
+    }
+
+    private static Object bytes(JsonParser parser, byte[] message) throws IOException, Malformed {
+        if (parser.currentToken() == JsonToken.VALUE_STRING) {
+            try {
+                return Base64.getDecoder().decode(parser.getText());
+            } catch (IllegalArgumentException e) {
+                throw unexpected(parser, "bytes in base64");
+            }
+        }
+        throw unexpected(parser, "bytes in base64");
     }
 
     /** An array whose items all fit. */

@@ -40,7 +40,7 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
     private transient InternalTimerService<VoidNamespace> timers;
 
     DeduplicatingOperator(RowLayout layout, LateRule late, long window) {
-        super(layout, late);
+        super(layout, late, null);
         this.window = window;
         this.sweepEvery = Math.max(1, window / SWEEPS_PER_WINDOW);
         this.id = layout.idGetter();

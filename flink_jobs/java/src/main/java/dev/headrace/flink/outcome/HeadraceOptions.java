@@ -35,6 +35,19 @@ final class HeadraceOptions {
                     .durationType()
                     .defaultValue(Duration.ZERO)
                     .withDescription("By how much windows are moved from the epoch.");
+    static final ConfigOption<String> LATE_PARTITION =
+            ConfigOptions.key(PREFIX + "late.partition")
+                    .stringType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "For session: the fields of the window's PARTITION BY, joined by `;`. With them a row that"
+                                    + " an open session of its key still takes is not late.");
+    static final ConfigOption<String> COMPACTED_KEY =
+            ConfigOptions.key(PREFIX + "compacted.key")
+                    .stringType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "The key fields of a compacted topic, joined by `;`: a tombstone is then a row of them.");
     static final ConfigOption<String> ID_FIELD =
             ConfigOptions.key(PREFIX + "id.field")
                     .stringType()
@@ -47,7 +60,16 @@ final class HeadraceOptions {
                     .withDescription("How far apart in event time two rows of one id are still the same event.");
 
     static final Set<ConfigOption<?>> ALL =
-            Set.of(LATE_RULE, LATE_KIND, LATE_SIZE, LATE_SLIDE, LATE_OFFSET, ID_FIELD, ID_WINDOW);
+            Set.of(
+                    LATE_RULE,
+                    LATE_KIND,
+                    LATE_SIZE,
+                    LATE_SLIDE,
+                    LATE_OFFSET,
+                    LATE_PARTITION,
+                    COMPACTED_KEY,
+                    ID_FIELD,
+                    ID_WINDOW);
 
     private HeadraceOptions() {}
 }

@@ -1,6 +1,6 @@
 package dev.headrace.flink.outcome;
 
-import dev.headrace.flink.json.HeadraceJsonFormatFactory;
+import dev.headrace.flink.format.RecordFormatFactory;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -11,6 +11,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.streaming.connectors.kafka.table.KafkaDynamicTableFactory;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.api.config.TableConfigOptions;
+import org.apache.flink.table.catalog.ResolvedSchema;
 import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.connector.source.ScanTableSource;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
@@ -52,7 +53,13 @@ public final class HeadraceTableFactory implements DynamicTableSourceFactory {
         if ((idField == null) != (idWindow == null)) {
             throw new ValidationException("headrace.id.field and headrace.id.window are set together");
         }
-        RowLayout layout = RowLayout.of(context.getCatalogTable().getResolvedSchema(), idField);
+        ResolvedSchema schema = context.getCatalogTable().getResolvedSchema();
+        RowLayout layout = RowLayout.of(schema, idField);
+        String partition = options.getOptional(HeadraceOptions.LATE_PARTITION).orElse(null);
+        String compactedKey = options.getOptional(HeadraceOptions.COMPACTED_KEY).orElse(null);
+        if (compactedKey != null && (idField != null || !late.isNone())) {
+            throw new ValidationException("headrace.compacted.key goes without headrace.id.* and headrace.late.*");
+        }
         if (!late.isNone() && layout.eventTime == RowLayout.NONE) {
             throw new ValidationException("headrace.late.rule needs a table with a WATERMARK");
         }
@@ -69,6 +76,8 @@ public final class HeadraceTableFactory implements DynamicTableSourceFactory {
                 layout,
                 late,
                 idWindow == null ? -1 : idWindow.toMillis(),
+                late.isSession() && partition != null ? SessionKey.of(partition, schema) : null,
+                compactedKey == null ? null : CompactedKey.of(compactedKey, schema, layout),
                 context.getObjectIdentifier().asSummaryString());
     }
 
@@ -76,9 +85,9 @@ public final class HeadraceTableFactory implements DynamicTableSourceFactory {
         Map<String, String> options = new HashMap<>(context.getCatalogTable().getOptions());
         HeadraceOptions.ALL.forEach(option -> options.remove(option.key()));
         options.put(FactoryUtil.CONNECTOR.key(), KafkaDynamicTableFactory.IDENTIFIER);
-        if (HeadraceJsonFormatFactory.IDENTIFIER.equals(options.get("value.format"))) {
-            String key = "value." + HeadraceJsonFormatFactory.IDENTIFIER + "." + HeadraceJsonFormatFactory.KEEP_RAW.key();
-            options.put(key, Boolean.toString(keepRaw));
+        String format = options.getOrDefault("value.format", "");
+        if (format.startsWith(RecordFormatFactory.FAMILY)) {
+            options.put("value." + format + "." + RecordFormatFactory.KEEP_RAW.key(), Boolean.toString(keepRaw));
         }
         return options;
     }

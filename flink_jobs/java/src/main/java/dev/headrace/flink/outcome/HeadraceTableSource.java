@@ -28,7 +28,7 @@ import org.apache.flink.table.types.DataType;
  * <p>With parallelism 1 the operator is chained to the source. With more, rows are exchanged first: by id where rows are
  * deduplicated, else by key where rows can be late. After an exchange every instance has seen the same watermarks as
  * the operators behind it, even when one instance's partitions were idle; deciding before it could let a row pass that
- * a window then drops without a trace. Projection is not pushed down: see {@code HeadraceJsonFormat}.
+ * a window then drops without a trace. Projection is not pushed down: see {@code RecordFormat}.
  */
 final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetadata, SupportsWatermarkPushDown {
 
@@ -36,13 +36,29 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
     private final RowLayout layout;
     private final LateRule late;
     private final long idWindow;
+
+    /** Whose sessions rows belong to, of the rule session; else null. */
+    private final SessionKey sessions;
+
+    /** How tombstones are read, of a compacted input; else null. */
+    private final CompactedKey compacted;
+
     private final String table;
 
-    HeadraceTableSource(ScanTableSource kafka, RowLayout layout, LateRule late, long idWindow, String table) {
+    HeadraceTableSource(
+            ScanTableSource kafka,
+            RowLayout layout,
+            LateRule late,
+            long idWindow,
+            SessionKey sessions,
+            CompactedKey compacted,
+            String table) {
         this.kafka = kafka;
         this.layout = layout;
         this.late = late;
         this.idWindow = idWindow;
+        this.sessions = sessions;
+        this.compacted = compacted;
         this.table = table;
     }
 
@@ -56,7 +72,7 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
                 if (rows.getTransformation().getUid() == null) {
                     rows.getTransformation().setUid(table + ":source");
                 }
-                return decided(rows);
+                return sessions == null ? decided(rows, late) : decided(bySessions(rows), late.decided());
             }
 
             @Override
@@ -71,7 +87,19 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
         };
     }
 
-    private DataStream<RowData> decided(DataStream<RowData> rows) {
+    private DataStream<RowData> bySessions(DataStream<RowData> rows) {
+        KeyedStream<RowData, String> keyed =
+                rows.getParallelism() == 1
+                        ? DataStreamUtils.reinterpretAsKeyedStream(rows, sessions, Types.STRING)
+                        : rows.keyBy(sessions, Types.STRING);
+        SingleOutputStreamOperator<RowData> decided =
+                keyed.transform("Sessions", rows.getType(), new SessionOperator(layout, late));
+        decided.uid(table + ":sessions");
+        decided.setParallelism(rows.getParallelism());
+        return decided;
+    }
+
+    private DataStream<RowData> decided(DataStream<RowData> rows, LateRule late) {
         TypeInformation<RowData> type = rows.getType();
         boolean alone = rows.getParallelism() == 1;
         SingleOutputStreamOperator<RowData> decided;
@@ -85,8 +113,8 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
             decided = keyed.transform("Outcomes", type, new DeduplicatingOperator(layout, late, idWindow));
         } else {
             DataStream<RowData> exchanged =
-                    alone || late.isNone() ? rows : rows.partitionCustom(new KeyPartitioner(), new KeySelection(layout));
-            decided = exchanged.transform("Outcomes", type, new OutcomeOperator(layout, late));
+                    alone || late.isNone() || sessions != null ? rows : rows.partitionCustom(new KeyPartitioner(), new KeySelection(layout));
+            decided = exchanged.transform("Outcomes", type, new OutcomeOperator(layout, late, compacted));
         }
         decided.uid(table + ":outcomes");
         decided.setParallelism(rows.getParallelism());
@@ -120,7 +148,7 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
 
     @Override
     public DynamicTableSource copy() {
-        return new HeadraceTableSource((ScanTableSource) kafka.copy(), layout, late, idWindow, table);
+        return new HeadraceTableSource((ScanTableSource) kafka.copy(), layout, late, idWindow, sessions, compacted, table);
     }
 
     @Override
@@ -138,11 +166,13 @@ final class HeadraceTableSource implements ScanTableSource, SupportsReadingMetad
                 && layout.equals(that.layout)
                 && late.equals(that.late)
                 && idWindow == that.idWindow
+                && Objects.equals(sessions, that.sessions)
+                && Objects.equals(compacted, that.compacted)
                 && table.equals(that.table);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(kafka, layout, late, idWindow, table);
+        return Objects.hash(kafka, layout, late, idWindow, sessions, compacted, table);
     }
 }

@@ -33,12 +33,20 @@ final class LateRule implements Serializable {
     private final long slide;
     private final long offset;
 
+    /** Another operator has decided by this rule already. */
+    private final boolean decided;
+
     LateRule(Rule rule, Kind kind, long size, long slide, long offset) {
+        this(rule, kind, size, slide, offset, false);
+    }
+
+    private LateRule(Rule rule, Kind kind, long size, long slide, long offset, boolean decided) {
         this.rule = rule;
         this.kind = kind;
         this.size = size;
         this.slide = slide;
         this.offset = offset;
+        this.decided = decided;
     }
 
     static LateRule of(ReadableConfig options) {
@@ -56,12 +64,30 @@ final class LateRule implements Serializable {
         return new LateRule(rule, kind, size, slide, offset);
     }
 
+    /** The rule behind an operator that has called rows late by it: nothing more is late, the rest is as before. */
+    LateRule decided() {
+        return new LateRule(rule, kind, size, slide, offset, true);
+    }
+
+    boolean isSession() {
+        return rule == Rule.WINDOW && kind == Kind.SESSION;
+    }
+
+    /** The gap of session windows, in milliseconds. */
+    long gap() {
+        return size;
+    }
+
     boolean isNone() {
         return rule == Rule.NONE;
     }
 
     /** The watermark (epoch ms) from which on a row of this event time is late; never, for the rule {@code none}. */
     long deadline(long eventTime) {
+        return decided ? Long.MAX_VALUE : end(eventTime);
+    }
+
+    private long end(long eventTime) {
         switch (rule) {
             case NONE:
                 return Long.MAX_VALUE;
@@ -74,13 +100,13 @@ final class LateRule implements Serializable {
 
     /** The watermark from which on no row of this event time or an earlier one can come any more. */
     long closed(long eventTime) {
-        return rule == Rule.NONE ? eventTime : deadline(eventTime);
+        return rule == Rule.NONE ? eventTime : end(eventTime);
     }
 
     private long lastWindowEnd(long eventTime) {
         switch (kind) {
             case SESSION:
-                // A row that would only join a session still open is late too: whether it can join depends on its key.
+                // Of the session that the row alone would make; SessionOperator knows those that are open.
                 return eventTime + size;
             case HOP:
                 return TimeWindow.getWindowStartWithOffset(eventTime, offset, slide) + size;
@@ -99,11 +125,12 @@ final class LateRule implements Serializable {
                 && kind == that.kind
                 && size == that.size
                 && slide == that.slide
-                && offset == that.offset;
+                && offset == that.offset
+                && decided == that.decided;
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(rule, kind, size, slide, offset);
+        return Objects.hash(rule, kind, size, slide, offset, decided);
     }
 }

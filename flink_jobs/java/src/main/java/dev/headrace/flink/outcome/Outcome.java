@@ -12,6 +12,7 @@ public final class Outcome {
 
     public static final StringData ROW = word("row");
     public static final StringData MALFORMED = word("malformed");
+    public static final StringData DELETED = word("deleted");
     public static final StringData LATE = word("late");
     public static final StringData DUPLICATE = word("duplicate");
 

@@ -1,4 +1,4 @@
-package dev.headrace.flink.json;
+package dev.headrace.flink.format;
 
 import java.util.Objects;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
@@ -11,18 +11,16 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
-/** What the planner sees of {@code headrace-json}; it makes the {@link HeadraceJsonDeserializer}. */
-final class HeadraceJsonFormat implements ProjectableDecodingFormat<DeserializationSchema<RowData>> {
+/** What the planner sees of a reading format; it makes the {@link RecordDeserializer}. */
+final class RecordFormat implements ProjectableDecodingFormat<DeserializationSchema<RowData>> {
 
-    private final FieldPaths required;
-    private final FieldPaths json;
-    private final FieldPaths epochMillis;
+    private final String identifier;
+    private final RecordReaderFactory records;
     private final boolean keepRaw;
 
-    HeadraceJsonFormat(FieldPaths required, FieldPaths json, FieldPaths epochMillis, boolean keepRaw) {
-        this.required = required;
-        this.json = json;
-        this.epochMillis = epochMillis;
+    RecordFormat(String identifier, RecordReaderFactory records, boolean keepRaw) {
+        this.identifier = identifier;
+        this.records = records;
         this.keepRaw = keepRaw;
     }
 
@@ -35,15 +33,13 @@ final class HeadraceJsonFormat implements ProjectableDecodingFormat<Deserializat
             DynamicTableSource.Context context, DataType physical, int[][] projections) {
         Projection projection = Projection.of(projections);
         if (projection.isNested()) {
-            throw new ValidationException("headrace-json gives whole columns, not parts of them");
+            throw new ValidationException(identifier + " gives whole columns, not parts of them");
         }
-        return new HeadraceJsonDeserializer(
+        return new RecordDeserializer(
                 (RowType) physical.getLogicalType(),
                 projection.toTopLevelIndexes(),
                 context.createTypeInformation(projection.project(physical)),
-                required,
-                json,
-                epochMillis,
+                records,
                 keepRaw);
     }
 
@@ -54,18 +50,15 @@ final class HeadraceJsonFormat implements ProjectableDecodingFormat<Deserializat
 
     @Override
     public boolean equals(Object other) {
-        if (!(other instanceof HeadraceJsonFormat)) {
+        if (!(other instanceof RecordFormat)) {
             return false;
         }
-        HeadraceJsonFormat that = (HeadraceJsonFormat) other;
-        return required.equals(that.required)
-                && json.equals(that.json)
-                && epochMillis.equals(that.epochMillis)
-                && keepRaw == that.keepRaw;
+        RecordFormat that = (RecordFormat) other;
+        return records.equals(that.records) && keepRaw == that.keepRaw;
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(required, json, epochMillis, keepRaw);
+        return Objects.hash(records, keepRaw);
     }
 }

@@ -1,12 +1,14 @@
-package dev.headrace.flink.json;
+package dev.headrace.flink.format;
 
 import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
 
 /** Times and dates of RFC 3339, by hand: {@code java.time} formatters cost more than the rest of a record. */
-final class Rfc3339 {
+public final class Rfc3339 {
 
     /** No time; every real one is far from it. */
-    static final long INVALID = Long.MIN_VALUE;
+    public static final long INVALID = Long.MIN_VALUE;
 
     private static final long FIRST = -62_135_596_800_000L; // 0001-01-01T00:00:00Z
     private static final long LAST = 253_402_300_799_999L; // 9999-12-31T23:59:59.999Z
@@ -16,7 +18,7 @@ final class Rfc3339 {
     private Rfc3339() {}
 
     /** Epoch milliseconds of {@code 2026-11-22T19:01:00.123456+01:00}; digits below a millisecond are cut. */
-    static long epochMillis(char[] text, int start, int length) {
+    public static long epochMillis(char[] text, int start, int length) {
         int end = start + length;
         if (length < 20) {
             return INVALID;
@@ -61,12 +63,28 @@ final class Rfc3339 {
     }
 
     /** The years 1 to 9999, which every reader of the topic and a table can hold. */
-    static boolean isInRange(long epochMillis) {
+    public static boolean isInRange(long epochMillis) {
         return epochMillis >= FIRST && epochMillis <= LAST;
     }
 
+    /** {@code 2026-11-22T19:01:00.5Z}: UTC, without zeros at the end of the fraction. */
+    public static String text(long epochMillis) {
+        StringBuilder text = new StringBuilder(24);
+        long seconds = Math.floorDiv(epochMillis, 1000);
+        text.append(LocalDateTime.ofEpochSecond(seconds, 0, ZoneOffset.UTC));
+        if (text.length() == 16) {
+            text.append(":00"); // java.time leaves whole minutes' seconds out
+        }
+        int millis = (int) Math.floorMod(epochMillis, 1000);
+        if (millis > 0) {
+            String digits = Integer.toString(1000 + millis).substring(1);
+            text.append('.').append(digits.replaceFirst("0+$", ""));
+        }
+        return text.append('Z').toString();
+    }
+
     /** Days since 1970-01-01 of {@code 2026-11-22}. */
-    static long epochDay(char[] text, int start, int length) {
+    public static long epochDay(char[] text, int start, int length) {
         if (length != 10 || text[start + 4] != '-' || text[start + 7] != '-') {
             return INVALID;
         }

@@ -1,4 +1,4 @@
-package dev.headrace.flink.json;
+package dev.headrace.flink.format;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -6,16 +6,17 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import org.apache.flink.table.data.StringData;
 
 /** A record's bytes before they are parsed: UTF-8 as RFC 3629 has it, and whether anything is escaped. */
-final class Utf8 {
+public final class Utf8 {
 
     /** Not UTF-8. Jackson lets overlong forms and encoded surrogates pass, so it cannot be left to it. */
-    static final int INVALID = 0;
+    public static final int INVALID = 0;
 
-    static final int PLAIN = 1;
+    public static final int PLAIN = 1;
     /** There is a backslash, so a string may spell what UTF-8 cannot: half a surrogate pair. */
-    static final int ESCAPED = 2;
+    public static final int ESCAPED = 2;
 
     private static final VarHandle LONGS =
             MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
@@ -25,7 +26,7 @@ final class Utf8 {
 
     private Utf8() {}
 
-    static int inspect(byte[] bytes) {
+    public static int inspect(byte[] bytes) {
         long high = 0;
         long backslash = 0;
         int i = 0;
@@ -48,7 +49,7 @@ final class Utf8 {
     }
 
     /** Whether every surrogate is one of a pair. */
-    static boolean isPaired(String text) {
+    public static boolean isPaired(String text) {
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
             if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
@@ -58,6 +59,27 @@ final class Utf8 {
             }
         }
         return true;
+    }
+
+    /** The text of a slice, its bytes taken as they are; null when they are not UTF-8. */
+    public static StringData text(byte[] message, int start, int length) {
+        byte[] bytes = new byte[length];
+        int high = 0;
+        for (int i = 0; i < length; i++) {
+            byte b = message[start + i];
+            bytes[i] = b;
+            high |= b;
+        }
+        return high < 0 && !decodes(bytes) ? null : StringData.fromBytes(bytes);
+    }
+
+    /** The text of bytes that nobody else will change; null when they are not UTF-8. */
+    public static StringData text(byte[] own) {
+        int high = 0;
+        for (byte b : own) {
+            high |= b;
+        }
+        return high < 0 && !decodes(own) ? null : StringData.fromBytes(own);
     }
 
     private static boolean decodes(byte[] bytes) {

@@ -1,4 +1,4 @@
-package dev.headrace.flink.json;
+package dev.headrace.flink.format;
 
 import dev.headrace.flink.outcome.Outcome;
 import java.io.IOException;
@@ -6,10 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
@@ -18,21 +14,20 @@ import org.apache.flink.table.types.logical.RowType;
 /**
  * One value of Kafka into one row: the declared columns, and {@code _outcome}, {@code _error}, {@code _raw}.
  *
- * <p>It never throws for what a record holds and never leaves a NULL where a value was wrong: a record that is not a
+ * <p>The frame of all formats; a {@link RecordReader} reads the value. It never throws for what a record holds and never leaves a NULL where a value was wrong: a record that is not a
  * row is an outcome of its own, with its bytes and a line that says why.
  */
-final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
+final class RecordDeserializer implements DeserializationSchema<RowData> {
 
     private static final long serialVersionUID = 1L;
     private static final int OUTCOME = -1;
     private static final int ERROR = -2;
     private static final int RAW = -3;
+    private static final Malformed TOMBSTONE = new Malformed("the record has no value (a tombstone)");
 
     private final RowType physical;
     private final TypeInformation<RowData> produced;
-    private final FieldPaths required;
-    private final FieldPaths json;
-    private final FieldPaths epochMillis;
+    private final RecordReaderFactory records;
     private final boolean keepRaw;
 
     /** Where each produced field comes from: an index among the data columns, or one of the constants. */
@@ -40,25 +35,20 @@ final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
 
     private final RowType columns;
 
-    private transient JsonFactory factory;
-    private transient ObjectReader reader;
+    private transient RecordReader reader;
 
     /** True when the produced row begins with all data columns in order, so that it can be filled in place. */
     private transient boolean inPlace;
 
-    HeadraceJsonDeserializer(
+    RecordDeserializer(
             RowType physical,
             int[] projection,
             TypeInformation<RowData> produced,
-            FieldPaths required,
-            FieldPaths json,
-            FieldPaths epochMillis,
+            RecordReaderFactory records,
             boolean keepRaw) {
         this.physical = physical;
         this.produced = produced;
-        this.required = required;
-        this.json = json;
-        this.epochMillis = epochMillis;
+        this.records = records;
         this.keepRaw = keepRaw;
         List<RowType.RowField> data = new ArrayList<>();
         int[] originOf = new int[physical.getFieldCount()];
@@ -92,8 +82,7 @@ final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
 
     @Override
     public void open(InitializationContext context) {
-        factory = new JsonFactory();
-        reader = new ObjectReader(columns, "", required, json, epochMillis);
+        reader = records.open(columns);
         inPlace = origins.length >= columns.getFieldCount();
         for (int i = 0; inPlace && i < origins.length; i++) {
             inPlace = i < columns.getFieldCount() ? origins[i] == i : origins[i] < 0;
@@ -101,13 +90,16 @@ final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
     }
 
     @Override
-    public RowData deserialize(byte[] message) {
+    public RowData deserialize(byte[] message) throws IOException {
         GenericRowData row = new GenericRowData(origins.length);
         GenericRowData data = inPlace ? row : new GenericRowData(columns.getFieldCount());
         StringData outcome = Outcome.ROW;
         StringData error = null;
         try {
-            read(message, data);
+            if (message == null) {
+                throw TOMBSTONE;
+            }
+            reader.read(message, data);
         } catch (Malformed malformed) {
             // Nothing of a half-read record is shown.
             data = inPlace ? row : new GenericRowData(columns.getFieldCount());
@@ -125,43 +117,6 @@ final class HeadraceJsonDeserializer implements DeserializationSchema<RowData> {
                     origin == OUTCOME ? outcome : origin == ERROR ? error : origin == RAW ? raw : data.getField(origin));
         }
         return row;
-    }
-
-    private void read(byte[] message, GenericRowData into) throws Malformed {
-        if (message == null) {
-            throw new Malformed("the record has no value (a tombstone)");
-        }
-        // Jackson would guess UTF-16 or UTF-32 from zero bytes and skip a byte order mark: neither is plain UTF-8 JSON.
-        if (message.length > 1 && (message[0] == 0 || message[1] == 0)) {
-            throw new Malformed("not JSON: zero bytes at the start");
-        }
-        if (message.length > 0 && (message[0] & 0xff) >= 0xef) {
-            throw new Malformed("not JSON: starts with a byte order mark or with bytes that are no text");
-        }
-        int text = Utf8.inspect(message);
-        if (text == Utf8.INVALID) {
-            throw new Malformed("not UTF-8");
-        }
-        reader.expectEscapes(text == Utf8.ESCAPED);
-        try (JsonParser parser = factory.createParser(message)) {
-            JsonToken first = parser.nextToken();
-            if (first == null) {
-                throw new Malformed("not JSON: the value is empty");
-            }
-            if (first != JsonToken.START_OBJECT) {
-                throw new Malformed("the value is " + Tokens.describe(parser) + ", not an object");
-            }
-            reader.readInto(parser, message, into);
-            if (parser.nextToken() != null) {
-                throw new Malformed("not JSON: something follows the object");
-            }
-        } catch (JsonProcessingException e) {
-            String where = e.getLocation() == null ? "" : " at byte " + e.getLocation().getByteOffset();
-            throw new Malformed("not JSON" + where + ": " + e.getOriginalMessage());
-        } catch (IOException e) {
-            // The parser reads from memory; nothing else can be wrong than the record.
-            throw new Malformed("not JSON: " + e.getMessage());
-        }
     }
 
     @Override

@@ -1,4 +1,4 @@
-package dev.headrace.flink.json;
+package dev.headrace.flink.format;
 
 import java.io.Serializable;
 import java.net.URLDecoder;
@@ -7,18 +7,18 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.Set;
 
-/** A set of field paths, as the format's options spell them ({@link HeadraceJsonFormatFactory}). */
-final class FieldPaths implements Serializable {
+/** A set of field paths, as the format's options spell them ({@link RecordFormatFactory}). */
+public final class FieldPaths implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
-    private final Set<String> paths;
+    private final HashSet<String> paths;
 
     private FieldPaths(Set<String> paths) {
-        this.paths = paths;
+        this.paths = new HashSet<>(paths);
     }
 
-    static FieldPaths parse(String option) {
+    public static FieldPaths parse(String option) {
         Set<String> paths = new HashSet<>();
         for (String path : option.split(";")) {
             if (path.isBlank()) {
@@ -35,17 +35,22 @@ final class FieldPaths implements Serializable {
         return new FieldPaths(paths);
     }
 
-    boolean contains(String path) {
+    /** Paths as {@link #field} and {@link #items} make them. */
+    public static FieldPaths of(Set<String> paths) {
+        return new FieldPaths(paths);
+    }
+
+    public boolean contains(String path) {
         return paths.contains(path);
     }
 
     /** The path of field {@code name} of the object at {@code parent} (the root is the empty string). */
-    static String field(String parent, String name) {
+    public static String field(String parent, String name) {
         return parent + '/' + encode(name);
     }
 
     /** The path of the items or values of the array or map at {@code parent}. */
-    static String items(String parent) {
+    public static String items(String parent) {
         return parent + "/*";
     }
 
