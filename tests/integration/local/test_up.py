@@ -12,21 +12,21 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from headrace.local.keys import sign_token
+# Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
+sys.path.append(str(Path(__file__).parents[3]))
+
+from tests.integration.local.up_harness import Running, headrace, until
+
 from headrace.local.ports import LOOPBACK
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-
-HEADRACE = [sys.executable, "-m", "headrace.cli.main"]
 
 PIPELINE = """\
 apiVersion: headrace.dev/v1alpha1
@@ -79,77 +79,23 @@ ONE_MORE_TOPIC = PIPELINE.replace(
 INCOMPATIBLE = PIPELINE.replace('"watts": {"type": "number"},', '"watts": {"type": "string"},', 1)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 240) -> Any:
-    """The condition's first true value; it is asked again until the deadline."""
-    deadline = time.monotonic() + seconds
-    pause = socket.socketpair()[0]
-    pause.settimeout(0.3)
-    while True:
-        with contextlib.suppress(httpx.HTTPError, StopIteration):
-            if value := condition():
-                return value
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        with contextlib.suppress(TimeoutError):
-            pause.recv(1)
+class Meters(Running):
+    """An `up` of the pipeline above, and what its callers do."""
 
+    def __init__(self, folder: Path, state: Path, *arguments: str) -> None:
+        super().__init__(folder, state, *arguments, text=PIPELINE)
 
-class Running:
-    """A `headrace up` in a process of its own."""
-
-    def __init__(self, folder: Path, state: Path, *arguments: str, text: str = PIPELINE) -> None:
-        self.state, self.file, self.output = state, folder / "pipeline.yaml", folder / "up.log"
-        self.file.write_text(text)
-        with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*HEADRACE, "up", "-f", str(self.file), "--state", str(state), *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def printed(self) -> str:
-        return self.output.read_text()
-
-    def status(self) -> dict[str, Any]:
-        done = subprocess.run(
-            [*HEADRACE, "status", "--json", "--state", str(self.state)], capture_output=True, text=True, check=False
-        )
-        status: dict[str, Any] = json.loads(done.stdout)
-        return status
-
-    def part(self, name: str) -> dict[str, Any]:
-        return next(part for part in self.status()["parts"] if part["name"] == name)
-
-    def wait_up(self) -> Running:
-        def up() -> bool:
-            assert self.process.poll() is None, self.printed()
-            return "\nup: " in self.printed()
-
-        until(up, "everything is up")
-        return self
-
-    def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(timeout=30)
-
-    def api(self) -> httpx.Client:
-        url = self.status()["addresses"]["gateways"]["meters"]
-        scopes = ["meters.readings:write", "meters.readings:read", "meters.high:read"]
-        token = sign_token(self.state, scopes, 600)
-        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False)
+    def client(self) -> httpx.Client:
+        return self.api("meters", "meters.readings:write", "meters.readings:read", "meters.high:read")
 
     def send(self, reading: str) -> None:
         """Accepted, however long the broker takes."""
         event = {"reading_id": reading, "meter": "m1", "watts": 230.5, "at": "2026-11-22T19:00:00Z"}
-        with self.api() as api:
+        with self.client() as api:
             until(lambda: api.post("/v1/topics/readings/events", json=event).is_success, f"{reading} is accepted")
 
     def results(self) -> list[str]:
-        with self.api() as api:
+        with self.client() as api:
             page = api.get("/v1/topics/high/events", params={"limit": 1000}).raise_for_status().json()
             return [event["value"]["reading_id"] for event in page["events"]]
 
@@ -162,23 +108,18 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def running(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    up = Running(tmp_path_factory.mktemp("up"), state).wait_up()
+def running(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meters]:
+    up = Meters(tmp_path_factory.mktemp("up"), state).wait_up()
     yield up
     up.kill()
 
 
-def headrace(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [*HEADRACE, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
-def test_an_event_goes_in_over_http_and_its_result_comes_out(running: Running) -> None:
+def test_an_event_goes_in_over_http_and_its_result_comes_out(running: Meters) -> None:
     running.send("first")
     until(lambda: "first" in running.results(), "the job's result")
 
 
-def test_the_printed_curl_is_accepted_as_it_is(running: Running) -> None:
+def test_the_printed_curl_is_accepted_as_it_is(running: Meters) -> None:
     lines = running.printed().splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("  curl"))
     command = "\n".join(lines[start : start + 3]).replace("curl -sS", "curl -sS --fail-with-body")
@@ -187,14 +128,14 @@ def test_the_printed_curl_is_accepted_as_it_is(running: Running) -> None:
     assert json.loads(done.stdout)["accepted"] == 1
 
 
-def test_nothing_listens_beyond_loopback(running: Running) -> None:
+def test_nothing_listens_beyond_loopback(running: Meters) -> None:
     for process in running.descendants():
         with contextlib.suppress(psutil.NoSuchProcess):
             listening = {c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
             assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, process.cmdline()
 
 
-def test_a_topic_more_leaves_the_rest_untouched(running: Running, tmp_path: Path) -> None:
+def test_a_topic_more_leaves_the_rest_untouched(running: Meters, tmp_path: Path) -> None:
     file = tmp_path / "more.yaml"
     file.write_text(ONE_MORE_TOPIC)
     before = {part["name"]: part["pid"] for part in running.status()["parts"]}
@@ -207,7 +148,7 @@ def test_a_topic_more_leaves_the_rest_untouched(running: Running, tmp_path: Path
     assert headrace("up", "-f", file, "--state", running.state).stdout.startswith("Nothing to do")
 
 
-def test_an_incompatible_schema_is_refused_and_what_runs_goes_on(running: Running, tmp_path: Path) -> None:
+def test_an_incompatible_schema_is_refused_and_what_runs_goes_on(running: Meters, tmp_path: Path) -> None:
     file = tmp_path / "incompatible.yaml"
     file.write_text(INCOMPATIBLE)
     done = headrace("up", "-f", file, "--state", running.state)
@@ -230,7 +171,7 @@ def test_an_incompatible_schema_is_refused_and_what_runs_goes_on(running: Runnin
         "gateway-meters",
     ],
 )
-def test_a_part_that_is_killed_comes_back_and_nothing_is_lost_or_repeated(running: Running, part: str) -> None:
+def test_a_part_that_is_killed_comes_back_and_nothing_is_lost_or_repeated(running: Meters, part: str) -> None:
     running.send(f"before {part}")
     until(lambda: f"before {part}" in running.results(), "the result before the kill")
     seen = running.part(part)
@@ -248,12 +189,13 @@ def test_a_part_that_is_killed_comes_back_and_nothing_is_lost_or_repeated(runnin
     assert results.count(f"before {part}") == results.count(f"after {part}") == 1
 
 
-def test_a_second_life_has_the_first_ones_results_and_goes_on(running: Running, tmp_path: Path) -> None:
+def test_a_second_life_has_the_first_ones_results_and_goes_on(running: Meters, tmp_path: Path) -> None:
     before = running.results()
     done = headrace("down", "--state", running.state)
     assert (done.returncode, done.stdout) == (0, "stopped\n")
     assert running.process.wait(timeout=60) == 0
-    again = Running(tmp_path, running.state).wait_up()
+    again = Meters(tmp_path, running.state)
+    again.wait_up()
     try:
         assert set(again.results()) == set(before)
         again.send("second life")
@@ -268,7 +210,7 @@ def test_a_second_life_has_the_first_ones_results_and_goes_on(running: Running, 
 @pytest.mark.parametrize("moment", ["the lock is taken", "the broker starts", "the gateway serves"])
 def test_nothing_outlives_an_up_that_is_killed(tmp_path: Path, moment: str) -> None:
     state = Path(tempfile.mkdtemp(prefix="headrace-kill-"))
-    up = Running(tmp_path, state)
+    up = Meters(tmp_path, state)
     signs: dict[str, Callable[[], bool]] = {
         "the lock is taken": (state / "lock").exists,
         "the broker starts": (state / "logs" / "kafka.log").exists,
@@ -300,7 +242,7 @@ def test_a_busy_port_ends_the_start_with_who_uses_it(tmp_path: Path) -> None:
         listener.bind((LOOPBACK, 0))
         listener.listen()
         port = listener.getsockname()[1]
-        up = Running(tmp_path, tmp_path / "state", "--kafka-port", str(port))
+        up = Meters(tmp_path, tmp_path / "state", "--kafka-port", str(port))
         assert up.process.wait(timeout=120) == 3
     assert re.search(rf"port {port} for kafka is in use by \S+ \(pid {os.getpid()}\)", up.printed())
     assert "Traceback" not in up.printed()
