@@ -38,7 +38,12 @@ _PATTERNS = {
     "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "must be lower-case letters, digits and -, with a letter or digit at both ends",
     "^[a-z]([-_a-z0-9]*[a-z0-9])?$": "must be lower-case letters, digits, - and _, and start with a letter",
     "^[a-zA-Z0-9._-]+$": "must be letters, digits, '.', '_' and '-'",
-    "^https?://[^\\s]+$": "must be an http:// or https:// address",
+    "^https?://[!-~]+$": "must be an http:// or https:// address",
+    "^([0-9]+m|[0-9]+(\\.[0-9]{1,3})?)$": "must be a number of processors, like 500m or 2",
+    "^[1-9][0-9]*(Mi|Gi|Ti)$": "must be a size, like 512Mi or 10Gi",
+    "^[1-9][0-9]*[mg]$": "must be a size as Flink writes it, like 2048m or 4g",
+    "^[a-z][a-z0-9+.-]*:/[!-~]*[!-.0-~]$": "must be a URI without a slash at its end, like s3://streams/headrace",
+    "^[a-zA-Z0-9.-]+:[0-9]{1,5}(,[a-zA-Z0-9.-]+:[0-9]{1,5})*$": "must be host:port, joined by commas",
     "^([a-zA-Z0-9_-]+\\.)*$": "must be empty, or letters, digits, _ and - with a dot at the end",
     "^[0-9]{1,2}(\\.[0-9]{1,6})?%$": "must be a percentage below 100, like 99.9%",
 }

@@ -24,7 +24,10 @@ class FlinkDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`kafka` holds client properties (bootstrap.servers, security); `database` is where sinks load by default."""
+    """`kafka` holds client properties (bootstrap.servers, security); `database` is where sinks load by default.
+
+    `kafka_java`: the same for the JVM's clients, whose names of security settings differ; None: as `kafka`.
+    """
 
     name: str
     kafka: tuple[tuple[str, str], ...]
@@ -35,3 +38,4 @@ class Platform:
     database: str
     topic_prefix: str = ""
     replication_factor: int = 1
+    kafka_java: tuple[tuple[str, str], ...] | None = None

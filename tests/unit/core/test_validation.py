@@ -143,6 +143,7 @@ spec:
   registry: {url: registry.local}
   flink: {checkpointStorage: "s3://bucket/checkpoints"}
   auth: {issuer: "https://id.example.com", jwksUrl: "https://id.example.com/keys"}
+  images: {headrace: "headrace:0.1.0", flink: "headrace-flink:0.1.0"}
   snowflake: {account: a, user: u, database: D, privateKey: {name: key, key: p8}, password: secret}
 """
 

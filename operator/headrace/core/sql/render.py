@@ -243,7 +243,7 @@ def sink_table(topic: Topic) -> str:
 
 
 def _properties(platform: Platform) -> dict[str, str]:
-    return {f"properties.{key}": value for key, value in platform.kafka}
+    return {f"properties.{key}": value for key, value in platform.kafka_java or platform.kafka}
 
 
 def _delivery(job: Job, platform: Platform, transactional_id_prefix: str) -> dict[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from headrace.core.durations import parse_duration
+from headrace.core.durations import PATTERN, parse_duration
 
 GROUP = "headrace.dev"
 API_VERSION = f"{GROUP}/v1alpha1"
@@ -31,7 +31,13 @@ def _duration(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, StringConstraints(max_length=40), AfterValidator(_duration)]
+# The pattern is for schemas alone: read here, a wrong duration is told in the words of `parse_duration`.
+Duration = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    AfterValidator(_duration),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 40, "pattern": PATTERN}),
+]
 # A DNS label (RFC 1123): what Kubernetes takes for a name.
 DnsName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 # A topic's short name: Kafka's characters without the dot that ends a prefix; upper case has no place in a DNS name.
@@ -42,7 +48,7 @@ FieldName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 class Metadata(Wire):
     """Kubernetes' ObjectMeta. What the API server writes is accepted and not used."""
 
-    name: DnsName = Field(description="The pipeline's name, and the prefix of everything it owns.")
+    name: DnsName = Field(description="Its name; a pipeline's is the prefix of everything it owns.")
     namespace: DnsName | None = Field(None, description="The namespace; on one machine it is ignored.")
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
