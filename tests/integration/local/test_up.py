@@ -109,7 +109,8 @@ def state() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def running(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meters]:
-    up = Meters(tmp_path_factory.mktemp("up"), state).wait_up()
+    up = Meters(tmp_path_factory.mktemp("up"), state)
+    up.wait_up()
     yield up
     up.kill()
 
