@@ -16,25 +16,16 @@ from headrace.core.documents import LoaderDocument
 from headrace.core.keys import is_plain
 from headrace_apps.loader.layout import Layout
 from headrace_apps.loader.rows import Refused, unloadable
-from headrace_apps.loader.statements import Span
 from headrace_apps.loader.transforms import Projection
-from headrace_apps.records.decoder import Decoder, JsonDecoder
+from headrace_apps.records.decoder import JsonDecoder, decoder_of
 from headrace_apps.records.instants import FIRST_INSTANT, LAST_INSTANT
 from headrace_apps.records.outcome import Refused as NoRow
 from headrace_apps.records.outcome import Row
+from headrace_apps.records.registry import ConfluentRegistry, Registry
+from headrace_apps.runtime.progress import Span
+from headrace_apps.runtime.records import Record
 
 StagedRow = tuple[Any, ...]
-
-
-class Record(NamedTuple):
-    """A Kafka record; `timestamp` is epoch milliseconds."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | str | None]] | None
-    timestamp: int
 
 
 class DeadLetter(NamedTuple):
@@ -79,10 +70,13 @@ def _in_key(column: Column) -> Column:
 class BatchBuilder:
     """Builds the batches of one sink. Raises ValueError for a document whose rows it could not stage."""
 
-    def __init__(self, document: LoaderDocument, layout: Layout) -> None:
+    def __init__(self, document: LoaderDocument, layout: Layout, registry: Registry | None = None) -> None:
+        """`registry` is the document's where none is given."""
+        if registry is None and document.registry is not None:
+            registry = ConfluentRegistry(document.registry.url)
         self._document = document
         self._layout = layout
-        self._decoder: Decoder = JsonDecoder(document.fields)
+        self._decoder = decoder_of(document.topic.schema_, document.fields, registry)
         self._projection = Projection(document.columns, document.fields)
         fields = {field.name: field for field in document.fields}
         keys = [fields[name] for name in document.topic.key_fields if name in fields]
@@ -93,7 +87,8 @@ class BatchBuilder:
         self._key_at = [names.index(key) for key in layout.keys]
 
     def build(self, records: Iterable[Record], spans: Mapping[int, Span], now: int) -> Batch:
-        """`records` in the order they were consumed; `now` (epoch milliseconds) becomes their load time."""
+        """`records` in the order they were consumed; `now` (epoch milliseconds) becomes their load time. Raises
+        RegistryAwayError where a schema is not known yet; nothing is kept, so it can be called again."""
         read = 0
         rows: list[StagedRow] = []
         origins: list[Record] = []
@@ -118,17 +113,10 @@ class BatchBuilder:
 
     def _stage(self, record: Record, row: int, now: int) -> StagedRow | Refused:
         document = self._document
-        outcome = self._decoder.row(record.value)
-        tombstone = False
-        if not isinstance(outcome, Row):
-            if isinstance(outcome, NoRow):
-                return unloadable(outcome.error)
-            if not document.topic.compacted:
-                return unloadable("the value is null, and the topic is not compacted")
-            outcome, tombstone = self._decode_key(record.key), True
-            if isinstance(outcome, Refused):
-                return outcome
-        values = outcome.values
+        decoded, tombstone = self._decode(record)
+        if isinstance(decoded, Refused):
+            return decoded
+        values = decoded.values
         if document.topic.compacted:
             for field in self._key_fields:
                 if values[field] is None:
@@ -141,6 +129,17 @@ class BatchBuilder:
             event_time = record.timestamp if FIRST_INSTANT <= record.timestamp <= LAST_INSTANT else now
         metadata = (document.topic.kafka_topic, record.partition, record.offset, event_time, now)
         return (*projected, *metadata, row, 1, tombstone)
+
+    def _decode(self, record: Record) -> tuple[Row | Refused, bool]:
+        """The record's row, and whether it is a tombstone's: its key fields alone."""
+        outcome = self._decoder.row(record.value)
+        if isinstance(outcome, Row):
+            return outcome, False
+        if isinstance(outcome, NoRow):
+            return unloadable(outcome.error), False
+        if not self._document.topic.compacted:
+            return unloadable("the value is null, and the topic is not compacted"), False
+        return self._decode_key(record.key), True
 
     def _decode_key(self, key: bytes | None) -> Row | Refused:
         """The key fields of a tombstone: all there is to tell which row it deletes."""

@@ -1,52 +1,95 @@
 """What a table lacks for its sink, and what it has that cannot hold the sink's values. Pure; `sink` applies it.
 
-Columns are added, never narrowed, changed or dropped. Columns that the sink does not know stay as they are.
+Columns are added, and widened where Snowflake can do it without a rewrite: more digits before the point, longer text.
+Nothing is ever narrowed, changed otherwise or dropped. Columns that the sink does not know stay as they are.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from headrace_apps.loader.layout import TableColumn
+from headrace_apps.runtime import StopError
 
 _FAMILIES = {
     "VARCHAR": "VARCHAR", "TEXT": "VARCHAR", "STRING": "VARCHAR", "CHAR": "VARCHAR",
     "NUMBER": "NUMBER", "DECIMAL": "NUMBER", "NUMERIC": "NUMBER", "INT": "NUMBER", "BIGINT": "NUMBER",
     "FLOAT": "FLOAT", "DOUBLE": "FLOAT", "REAL": "FLOAT",
+    "BINARY": "BINARY", "VARBINARY": "BINARY",
     "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIMESTAMP_NTZ": "TIMESTAMP_NTZ", "VARIANT": "VARIANT",
 }  # fmt: skip
+_TYPE = re.compile(r"(\w+)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?")
 _LEAST_TIMESTAMP_DIGITS = 3
+_LONGEST_TEXT = 16_777_216
+_MOST_DIGITS = 38
+_WHOLE_NUMBER = "NUMBER(38,0)"
 
 
-class TableMismatchError(ValueError):
+class TableMismatchError(StopError):
     """The table has a column that cannot hold what the sink loads; only its owner can decide what to do."""
 
 
-def diff_table(table: str, wanted: Sequence[TableColumn], existing: Mapping[str, str]) -> list[TableColumn]:
-    """The columns to add. `existing` maps the table's column names to their types, as DESCRIBE TABLE tells them.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`widen` has the type that each column gets."""
+
+    add: Sequence[TableColumn]
+    widen: Sequence[tuple[TableColumn, str]]
+
+
+def diff_table(table: str, wanted: Sequence[TableColumn], existing: Mapping[str, str]) -> Changes:
+    """What to add and to widen. `existing` maps the table's column names to their types, as DESCRIBE TABLE tells them.
 
     Raises TableMismatchError that names every column of another type.
     """
-    wrong = [
-        f"{column.name} is {existing[column.name]}, the sink loads {column.type.declared}"
-        for column in wanted
-        if column.name in existing and not _holds(existing[column.name], column)
-    ]
+    wrong: list[str] = []
+    widen: list[tuple[TableColumn, str]] = []
+    for column in wanted:
+        if column.name in existing:
+            type_ = existing[column.name]
+            declared = _held(type_, column)
+            if declared is None:
+                wrong.append(f"{column.name} is {type_}, the sink loads {column.type.declared}")
+            elif declared != type_:
+                widen.append((column, declared))
     if wrong:
         raise TableMismatchError(
             f"table {table}: column {'; column '.join(wrong)}. Change the sink (a cast, or a rename to a new "
-            "column), or load into another table: Headrace never changes a column that exists"
+            "column), or load into another table: Headrace only ever adds columns, and widens numbers and texts"
         )
-    return [column for column in wanted if column.name not in existing]
+    return Changes([column for column in wanted if column.name not in existing], widen)
 
 
-def _holds(existing: str, column: TableColumn) -> bool:
-    """Same family of types. A narrower size is not judged here: rows that it refuses are dead-lettered one by one."""
-    match = re.match(r"\s*(\w+)\s*(?:\(\s*(\d+))?", existing.upper())
-    if match is None or _FAMILIES.get(match[1]) != column.type.family:
-        return False
-    if column.type.family == "TIMESTAMP_NTZ" and match[2] is not None:
-        # Repeats are recognised by event time to the millisecond.
-        return int(match[2]) >= _LEAST_TIMESTAMP_DIGITS
-    return True
+def _held(existing: str, column: TableColumn) -> str | None:
+    """The type under which the column can hold the values: `existing` itself, or wider; None when none can."""
+    match = _TYPE.fullmatch(existing.strip())
+    if match is None or _FAMILIES.get(match[1].upper()) != column.type.family:
+        return None
+    size, scale = match[2], match[3]
+    match column.type.family:
+        case "TIMESTAMP_NTZ":
+            # Repeats are recognised by event time to the millisecond.
+            return existing if size is None or int(size) >= _LEAST_TIMESTAMP_DIGITS else None
+        case "VARCHAR":
+            return existing if size is None or int(size) >= _LONGEST_TEXT else "VARCHAR"
+        case "NUMBER":
+            return _number(existing, int(size or 38), int(scale or 0), column.type.declared)
+    # A narrower BINARY is not judged here: rows that it refuses are dead-lettered one by one.
+    return existing
+
+
+def _number(existing: str, precision: int, scale: int, declared: str) -> str | None:
+    """The digits after the point cannot be changed; before it there must be room for those of the sink's."""
+    match = _TYPE.fullmatch(declared)
+    assert match is not None  # noqa: S101 - `layout` declares it
+    wanted_scale = int(match[3])
+    if scale < wanted_scale:
+        return None
+    needed = int(match[2]) - wanted_scale + scale
+    if declared == _WHOLE_NUMBER:
+        needed = min(needed, _MOST_DIGITS)  # a 64-bit number has 19 digits at most
+    if precision >= needed:
+        return existing
+    return f"NUMBER({needed},{scale})" if needed <= _MOST_DIGITS else None

@@ -15,20 +15,25 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from headrace_apps.runtime import ConsumerMetrics, Figures, State
+
 BATCH_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 OUTCOMES = ("read", "loaded", "duplicate", "dead_lettered")
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Ready: a member of the group (with or without partitions), and logged in to Snowflake."""
+    """Ready: a member of the group (with or without partitions), and logged in to Snowflake, which answers."""
 
     joined: bool = False
     connected: bool = False
+    breaker: State = State.CLOSED
 
     @property
     def missing(self) -> list[str]:
-        waits = {"the consumer group": self.joined, "Snowflake": self.connected}
+        away = self.breaker is not State.CLOSED
+        snowflake = "Snowflake, which is away" if away else "Snowflake"
+        waits = {"the consumer group": self.joined, snowflake: self.connected and not away}
         return [what for what, there in waits.items() if not there]
 
 
@@ -80,6 +85,7 @@ class LoaderMetrics:
             self._records.labels(sink, outcome)
         self._waits.labels(sink)
         ProcessCollector(registry=self.registry)
+        self._consumer = ConsumerMetrics(self.registry).of(sink)
 
     def count_batch(self, counts: Mapping[str, int], seconds: float, at: float) -> None:
         """`counts` by outcome; `seconds` the batch took; `at` seconds since 1970."""
@@ -87,6 +93,12 @@ class LoaderMetrics:
             self._records.labels(self._sink, outcome).inc(count)
         self._seconds.labels(self._sink).observe(seconds)
         self._last.labels(self._sink).set(at)
+
+    def tell(self, figures: Figures) -> None:
+        """The runtime's figures, under the loader's own names too."""
+        self._consumer.tell(figures)
+        self._in_hand.labels(self._sink).set(figures.waiting)
+        self.set_lag({partition: records for partition, (records, _) in figures.lag.items()})
 
     def set_lag(self, lag: Mapping[int, int]) -> None:
         """Records by partition; partitions that are not in it belong to somebody else now."""
@@ -96,11 +108,31 @@ class LoaderMetrics:
         for partition, records in lag.items():
             self._lag.labels(self._sink, str(partition)).set(records)
 
-    def set_in_hand(self, records: int) -> None:
-        self._in_hand.labels(self._sink).set(records)
-
     def count_retry(self) -> None:
         self._waits.labels(self._sink).inc()
+        self._consumer.count_retry()
+
+    def count_poison(self, records: int) -> None:
+        self._consumer.count_poison(records)
+
+
+class LoaderSeries:
+    """What the runtime tells, as metrics and as readiness."""
+
+    def __init__(self, metrics: LoaderMetrics, readiness: Readiness) -> None:
+        self._metrics = metrics
+        self._readiness = readiness
+
+    def tell(self, figures: Figures) -> None:
+        self._readiness.joined = figures.joined
+        self._readiness.breaker = figures.breaker
+        self._metrics.tell(figures)
+
+    def count_retry(self) -> None:
+        self._metrics.count_retry()
+
+    def count_poison(self, records: int) -> None:
+        self._metrics.count_poison(records)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -8,12 +8,17 @@ from headrace.core.dead_letter import Reason
 from headrace_apps.loader.batches import Batch
 from headrace_apps.loader.rows import Refused
 from headrace_apps.loader.session import DataRefusedError
+from headrace_apps.runtime import StopError
 
 SINGLE_REFUSALS = 20
 """So many rows refused, and none taken, is no poison among rows but a table that fits none of them."""
 
 
-class EveryRowRefusedError(Exception):
+class RowsFailedError(DataRefusedError):
+    """Not refused, but failed as often as declared, and not because something was away."""
+
+
+class EveryRowRefusedError(StopError):
     """The fault is not in single rows; dead-lettering them all would empty the topic into the dead letters."""
 
 
@@ -31,7 +36,9 @@ def find_refused(
     while suspects:
         start, end, why = suspects.pop()
         if end - start == 1:
-            refused[start] = Refused(Reason.UNLOADABLE, f"the table refuses the row: {why}")
+            failed = isinstance(why, RowsFailedError)
+            reason, words = (Reason.FAILED, "") if failed else (Reason.UNLOADABLE, "the table refuses the row: ")
+            refused[start] = Refused(reason, f"{words}{why}")
             if not taken and len(refused) >= SINGLE_REFUSALS:
                 raise EveryRowRefusedError(
                     f"the table refused each of {len(refused)} rows and took none: {why}. Nothing was dead-lettered; "

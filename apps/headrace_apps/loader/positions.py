@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from headrace_apps.loader.sink import StoredPosition
-from headrace_apps.loader.statements import Span
+from headrace_apps.runtime import Span, StopError
 
 
-class PositionLostError(Exception):
+class PositionLostError(StopError):
     """What was stored does not fit the topic; the sink stops until somebody decides."""
 
 

@@ -1,4 +1,4 @@
-"""A Snowflake session, and every error of the connector turned into one of three of ours. Under `sink`.
+"""A Snowflake session, and every error of the connector turned into one of three that the runtime knows. Under `sink`.
 
 - `OutageError`: nothing is wrong with the rows; wait and try again. Whatever is not clearly one of the others.
 - `DataRefusedError`: a value that a column cannot take.
@@ -18,6 +18,7 @@ import snowflake.connector
 from snowflake.connector.errors import Error, ProgrammingError
 
 from headrace.core.documents import SnowflakeConnection
+from headrace_apps.runtime import OutageError, RefusedError, StopError
 
 STATEMENT_SECONDS = 300
 LOGIN_SECONDS = 30
@@ -29,15 +30,11 @@ _DATA_ERRORS = range(100_000, 101_000)
 _LOGIN_REFUSED = ("390100", "390144", "Incorrect username or password", "JWT token is invalid")
 
 
-class OutageError(Exception):
-    """Snowflake does not answer, or not now."""
-
-
-class DataRefusedError(Exception):
+class DataRefusedError(RefusedError):
     """A value does not fit its column: SQLSTATE class 22 or 23, or Snowflake's 100xxx errors."""
 
 
-class NotAllowedError(Exception):
+class NotAllowedError(StopError):
     """The login or a privilege was refused."""
 
 

@@ -17,15 +17,16 @@ from headrace.core.documents import LoaderDocument
 from headrace_apps.loader.batches import Batch, Repeats
 from headrace_apps.loader.evolution import diff_table
 from headrace_apps.loader.layout import FOLDED, Layout
-from headrace_apps.loader.session import DataRefusedError, NotAllowedError, OutageError, Session
+from headrace_apps.loader.session import DataRefusedError, NotAllowedError, Session
 from headrace_apps.loader.staging import write_parquet
-from headrace_apps.loader.statements import BEGIN, COMMIT, ROLLBACK, Span, Statements
+from headrace_apps.loader.statements import BEGIN, COMMIT, ROLLBACK, Statements
+from headrace_apps.runtime import MovedError, OutageError, Span
 
 ROWS_PER_DELETE = 10_000
 """Row numbers in one IN list: well below Snowflake's limits for expressions and statement size."""
 
 
-class FencedError(Exception):
+class FencedError(MovedError):
     """The stored offsets are not where the batch starts: somebody else loaded these records."""
 
 
@@ -80,8 +81,11 @@ class SnowflakeSink:
         for statement in (sql.create_offsets(), sql.create_table()):
             session.execute(statement)
         existing = {str(row[0]): str(row[1]) for row in session.execute(sql.describe_table()).rows}
-        for column in diff_table(sql.table, self._layout.table, existing):
+        changes = diff_table(sql.table, self._layout.table, existing)
+        for column in changes.add:
             session.execute(sql.add_column(column))
+        for column, declared in changes.widen:
+            session.execute(sql.widen_column(column, declared))
         session.execute(sql.create_staging())
         session.execute(sql.create_stage())
         self._session, self._statements = session, sql

@@ -8,7 +8,6 @@ upper case matter. The statements are Snowflake's; the stand-in must take them a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.core.documents import Table
@@ -23,6 +22,7 @@ from headrace_apps.loader.layout import (
     TableColumn,
 )
 from headrace_apps.records.instants import FIRST_INSTANT, LAST_INSTANT, instant_text
+from headrace_apps.runtime.progress import Span
 
 BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
 OFFSETS_TABLE = "_HEADRACE_OFFSETS"
@@ -40,14 +40,6 @@ def literal(text: str) -> str:
 def parquet_name(index: int) -> str:
     """The Parquet column of the staging column at `index`: a plain name, whatever the column is called."""
     return f"c{index}"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One partition's part of a batch: offsets from `start` to before `end`."""
-
-    start: int
-    end: int
 
 
 class Statements:
@@ -92,6 +84,10 @@ class Statements:
     def add_column(self, column: TableColumn) -> str:
         """IF NOT EXISTS: another loader of the same table may be adding it too."""
         return f"ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS {_declared([column])}"
+
+    def widen_column(self, column: TableColumn, declared: str) -> str:
+        """Snowflake takes more digits before the point and longer text, without rewriting the table."""
+        return f"ALTER TABLE {self.table} ALTER COLUMN {identifier(column.name)} SET DATA TYPE {declared}"
 
     # Positions.
 

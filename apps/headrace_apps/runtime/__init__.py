@@ -23,9 +23,9 @@ A whole consumer that mails receipts, each partition in order, four at a time:
     runtime = Runtime(
         Consumption(kafka, "shop.orders", group="shop.receipts", batch=BatchSize(records=100, seconds=0.1)),
         Receipts(),
+        stop=stop,
         letters=DeadLetterTopic(kafka, address, lambda: datetime.now(UTC), stop),
         series=ConsumerMetrics(registry).of("receipts"),
-        stop=stop,
     )
     runtime.run()        # until SIGTERM: then what is held is worked off, committed, and the group is left
 """
@@ -33,14 +33,15 @@ A whole consumer that mails receipts, each partition in order, four at a time:
 from headrace_apps.runtime.breaker import Breaker, State
 from headrace_apps.runtime.client import client_config, fetch_topic_id
 from headrace_apps.runtime.dead_letters import DeadLetterTopic, Letter
-from headrace_apps.runtime.handler import JoinedHandler, LaneHandler, MovedError, OutageError, StopError
+from headrace_apps.runtime.figures import Figures, Series
+from headrace_apps.runtime.handler import JoinedHandler, LaneHandler, MovedError, OutageError, RefusedError, StopError
 from headrace_apps.runtime.lanes import Batch, BatchSize, Room
 from headrace_apps.runtime.metrics import ConsumerMetrics, ConsumerSeries
 from headrace_apps.runtime.progress import Span
 from headrace_apps.runtime.records import Record
 from headrace_apps.runtime.retry import Retry
-from headrace_apps.runtime.runtime import Consumption, Runtime, Watcher
-from headrace_apps.runtime.watch import Seen, TopicOffsets
+from headrace_apps.runtime.runtime import Consumption, Runtime, Watcher, new_retry
+from headrace_apps.runtime.watch import BrokerTopic, Seen, TopicOffsets
 from headrace_apps.runtime.written_letters import Address, KafkaUnavailableError
 
 __all__ = [
@@ -48,10 +49,12 @@ __all__ = [
     "Batch",
     "BatchSize",
     "Breaker",
+    "BrokerTopic",
     "ConsumerMetrics",
     "ConsumerSeries",
     "Consumption",
     "DeadLetterTopic",
+    "Figures",
     "JoinedHandler",
     "KafkaUnavailableError",
     "LaneHandler",
@@ -59,10 +62,12 @@ __all__ = [
     "MovedError",
     "OutageError",
     "Record",
+    "RefusedError",
     "Retry",
     "Room",
     "Runtime",
     "Seen",
+    "Series",
     "Span",
     "State",
     "StopError",
@@ -70,4 +75,5 @@ __all__ = [
     "Watcher",
     "client_config",
     "fetch_topic_id",
+    "new_retry",
 ]

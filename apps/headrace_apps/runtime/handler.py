@@ -3,6 +3,7 @@
 - `OutageError`: the target is away. The batch waits, for ever; it is lag, never a dead letter.
 - `MovedError`: somebody else has done the batch; positions are read again.
 - `StopError`: only a person can mend it; the consumer ends with it.
+- `RefusedError`: the target is there and does not take these records; trying again changes nothing.
 - anything else: these records. After the declared attempts they are poison.
 """
 
@@ -25,6 +26,10 @@ class MovedError(Exception):
 
 class StopError(Exception):
     """Waiting and trying again will not help; the message says what to do."""
+
+
+class RefusedError(Exception):
+    """One or some of the records that were handed over are at fault."""
 
 
 class LaneHandler(Protocol):

@@ -59,7 +59,8 @@ class Lane:
         self._work_size = 0
         self._since = 0.0
         self.progress: dict[int, Progress] = {}
-        self.paused = False
+        self.paused: bool | None = None
+        """None: nobody knows. A partition that comes back may still be paused from before, or may not be."""
         self.after: Lane | None = None
         """The lane that had the partition before it was taken away: what it still works on comes first."""
 
@@ -185,7 +186,7 @@ class Lanes:
             lane = self._joined or Lane(self._batch)
             self._by_partition[partition] = lane
             lane.assign(partition, position)
-            lane.paused = False  # the newcomer is not, so `turn` says it again for all of them
+            lane.paused = None
             if self._joined is None:
                 lane.after = self._left.pop(partition, None)
 
@@ -229,10 +230,10 @@ class Lanes:
             records, size = lane.held
             full = records * share >= self._room.records or size * share >= self._room.size
             half = records * share * 2 <= self._room.records and size * share * 2 <= self._room.size
-            if full and not lane.paused:
+            if full and lane.paused is not True:
                 lane.paused = True
                 pause += lane.progress
-            elif half and lane.paused:
+            elif lane.paused is None or (half and lane.paused):
                 lane.paused = False
                 resume += lane.progress
         return pause, resume

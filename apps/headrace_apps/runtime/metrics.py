@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from headrace_apps.runtime.breaker import State
+from headrace_apps.runtime.figures import Figures
 
 LABEL = "consumer"
 
@@ -42,18 +43,17 @@ class ConsumerSeries:
         self._partitions: set[int] = set()
         self._retries = metrics.retries.labels(consumer)
         self._poison = metrics.poison.labels(consumer)
-        self.hold(0, 0, 0)
-        self.set_breaker(State.CLOSED)
+        self.tell(Figures(joined=False, waiting=0, held=0, size=0, paused=0, breaker=State.CLOSED, lag={}))
 
-    def hold(self, records: int, size: int, paused: int) -> None:
-        self._metrics.in_flight.labels(self._name).set(records)
-        self._metrics.in_flight_bytes.labels(self._name).set(size)
-        self._metrics.paused.labels(self._name).set(paused)
+    def tell(self, figures: Figures) -> None:
+        metrics = self._metrics
+        metrics.in_flight.labels(self._name).set(figures.held)
+        metrics.in_flight_bytes.labels(self._name).set(figures.size)
+        metrics.paused.labels(self._name).set(figures.paused)
+        metrics.breaker.labels(self._name).set(int(figures.breaker))
+        self._set_lag(figures.lag)
 
-    def set_breaker(self, state: State) -> None:
-        self._metrics.breaker.labels(self._name).set(int(state))
-
-    def set_lag(self, lag: Mapping[int, tuple[int, float]]) -> None:
+    def _set_lag(self, lag: Mapping[int, tuple[int, float]]) -> None:
         """Records and seconds by partition; a partition that is not in it belongs to somebody else now."""
         for partition in self._partitions - lag.keys():
             self._metrics.lag.remove(self._name, str(partition))

@@ -6,6 +6,7 @@ Outages are waited out, however long: only the stop signal ends that. Other fail
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
@@ -20,10 +21,10 @@ from tenacity import (
 )
 
 from headrace_apps.runtime.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Breaker
-from headrace_apps.runtime.handler import MovedError, OutageError, StopError
+from headrace_apps.runtime.handler import MovedError, OutageError, RefusedError, StopError
 
 WAITED_FOR = (OutageError, KafkaException)
-DECIDED = (MovedError, StopError)
+DECIDED = (MovedError, StopError, RefusedError)
 """Never tried again, whoever raises them."""
 STOP_LOOKS_SECONDS = 0.1
 
@@ -32,14 +33,14 @@ T = TypeVar("T")
 
 
 class Retry:
-    """`on_retry` runs before each further attempt; `stop` ends all waiting, and the last error is raised."""
+    """`stop` ends all waiting, and the last error is raised. For several threads."""
 
-    def __init__(
-        self, stop: Event, breaker: Breaker, on_retry: Callable[[BaseException], None] = lambda _: None
-    ) -> None:
+    def __init__(self, stop: Event, breaker: Breaker) -> None:
         self._stop = stop
-        self._on_retry = on_retry
+        self._within = threading.local()
         self.breaker = breaker
+        self.listeners: list[Callable[[BaseException], None]] = []
+        """Told before each further attempt what the last one died of."""
 
     def call(self, what: str, step: Callable[[], T], attempts: int = 1, *, guarded: bool = True) -> T:
         """`step`'s result. `what` completes "waiting to …". A failure that is no outage is raised after `attempts`.
@@ -63,7 +64,8 @@ class Retry:
             pause = state.next_action.sleep if state.next_action else 0.0
             log.warning("waiting to %s, again in %.1f s: %s", what, pause, error)
             if error is not None:
-                self._on_retry(error)
+                for listener in self.listeners:
+                    listener(error)
 
         trying = Retrying(
             retry=retry_if_exception(again),
@@ -83,10 +85,15 @@ class Retry:
             raise
 
     def _guarded(self, step: Callable[[], T]) -> T:
-        """The step, in its turn: while the circuit is open, only one caller asks the target."""
-        while (pause := self.breaker.admit()) > 0:
+        """The step, in its turn: while the circuit is open, only one caller asks the target.
+
+        A step within a step is in its turn already, and waits by its own backoff.
+        """
+        nested = getattr(self._within, "step", False)
+        while not nested and (pause := self.breaker.admit()) > 0:
             if self._stop.wait(min(pause, STOP_LOOKS_SECONDS)):
                 raise OutageError(f"stopped while waiting: {self.breaker.reason}")
+        self._within.step = True
         try:
             result = step()
         except WAITED_FOR as error:
@@ -95,5 +102,7 @@ class Retry:
         except BaseException:
             self.breaker.succeeded()  # it answered, be it with a refusal
             raise
+        finally:
+            self._within.step = nested
         self.breaker.succeeded()
         return result

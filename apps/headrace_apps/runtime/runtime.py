@@ -22,10 +22,10 @@ from confluent_kafka import KafkaError, Message
 
 from headrace_apps.runtime.breaker import Breaker, State
 from headrace_apps.runtime.client import consumer_config
+from headrace_apps.runtime.figures import Figures, Series
 from headrace_apps.runtime.handler import JoinedHandler, LaneHandler, MovedError
 from headrace_apps.runtime.lag import LagClock
 from headrace_apps.runtime.lanes import BatchSize, Lane, Lanes, Room
-from headrace_apps.runtime.metrics import ConsumerSeries
 from headrace_apps.runtime.reader import Reader
 from headrace_apps.runtime.records import record_of
 from headrace_apps.runtime.retry import WAITED_FOR, Retry
@@ -74,7 +74,8 @@ class Watcher(Protocol):
 class Runtime:
     """One consumer. Exactly one of the handlers; `letters` takes the poison of a lane handler.
 
-    `run` raises StopError, or what a joined handler raised beyond an outage. `stop` ends it. `clock` is epoch seconds.
+    `run` raises StopError, or what a joined handler raised beyond an outage. `stop` ends it. `retry` is made if none
+    is given, for a handler that has no need of one. `clock` is epoch seconds.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class Runtime:
         consumption: Consumption,
         handler: LaneHandler | None = None,
         *,
+        stop: Event,
         joined: JoinedHandler | None = None,
         letters: Letters | None = None,
-        series: ConsumerSeries | None = None,
-        stop: Event | None = None,
+        series: Series | None = None,
+        retry: Retry | None = None,
         topic: TopicOffsets | None = None,
         clock: Callable[[], float] = time.time,
-        on_retry: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
         if (handler is None) is (joined is None):
             raise ValueError("a runtime has one handler: of lanes, or joined")
@@ -98,11 +99,10 @@ class Runtime:
         self._joined = joined
         self._series = series
         self._clock = clock
-        self._on_retry = on_retry
-        self.stop = stop or Event()
-        # Jitter spreads load; it guards nothing.
-        self.breaker = Breaker(time.monotonic, random.random)
-        self.retry = Retry(self.stop, self.breaker, self._before_retry)
+        self.stop = stop
+        self.retry = retry or new_retry(stop)
+        if series is not None:
+            self.retry.listeners.append(lambda _: series.count_retry())
         self._work = LaneWork(handler, self.retry, consumption.attempts, letters, series) if handler else None
         self._lanes = Lanes(consumption.batch, consumption.room, joined=joined is not None)
         self._workers = Workers(1 if joined else consumption.workers, consumption.topic)
@@ -116,20 +116,6 @@ class Runtime:
         self._largest = 1
         self._rewind = False
         self._telling = False
-
-    @property
-    def joined(self) -> bool:
-        """The group has told which partitions are ours, be it none."""
-        return self._reader.joined
-
-    @property
-    def waiting(self) -> int:
-        """Records that wait for their batch."""
-        return sum(lane.waiting for lane in self._lanes.all)
-
-    def positions(self) -> dict[int, int]:
-        """Where each assigned partition stands; from the loop's thread."""
-        return self._lanes.positions()
 
     def run(self) -> None:
         """Consume until told to stop; then what is held is worked off, unless its target is away."""
@@ -310,7 +296,7 @@ class Runtime:
                 not self.stop.is_set()
                 and self._works_on(partitions)
                 and time.monotonic() < end
-                and self.breaker.state is State.CLOSED
+                and self.retry.breaker.state is State.CLOSED
             ):
                 self._collect(BUSY_TICK_SECONDS)
             if self._joined is None:
@@ -352,23 +338,17 @@ class Runtime:
             if self._joined is None:
                 self._reader.commit(self._lanes.positions(), wait=True)
 
-    def _before_retry(self, error: BaseException) -> None:
-        if self._series is not None:
-            self._series.count_retry()
-        self._on_retry(error)
-
     def _figure(self) -> None:
         now = time.monotonic()
         if self._series is None or now < self._figures_at:
             return
         self._figures_at = now + FIGURES_SECONDS
-        records, size = self._lanes.held()
-        self._series.hold(records, size, len(self._lanes.paused()))
-        self._series.set_breaker(self.breaker.state)
-        self._series.set_lag(self.lag())
+        held, size = self._lanes.held()
+        waiting = sum(lane.waiting for lane in self._lanes.all)
+        paused, state = len(self._lanes.paused()), self.retry.breaker.state
+        self._series.tell(Figures(self._reader.joined, waiting, held, size, paused, state, self._lags()))
 
-    def lag(self) -> dict[int, tuple[int, float]]:
-        """Records and seconds per assigned partition whose end is known; from the loop's thread."""
+    def _lags(self) -> dict[int, tuple[int, float]]:
         if self._seen is None:
             return {}
         oldest = {}
@@ -377,6 +357,11 @@ class Runtime:
                 oldest[record.partition] = record.timestamp
         positions = {p: o for p, o in self._lanes.positions().items() if p in self._seen.ends}
         return self._lag.lag(positions, self._seen.ends, oldest, self._clock())
+
+
+def new_retry(stop: Event) -> Retry:
+    """With a breaker of its own. Jitter spreads load; it guards nothing."""
+    return Retry(stop, Breaker(time.monotonic, random.random))
 
 
 _POSITIONS, _WATCHED = object(), object()

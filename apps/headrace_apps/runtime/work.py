@@ -14,11 +14,11 @@ from typing import Protocol
 
 from headrace.core.dead_letter import Reason
 from headrace_apps.runtime.dead_letters import Letter
-from headrace_apps.runtime.handler import LaneHandler, StopError
+from headrace_apps.runtime.figures import Series
+from headrace_apps.runtime.handler import LaneHandler, MovedError, RefusedError, StopError
 from headrace_apps.runtime.lanes import Batch
-from headrace_apps.runtime.metrics import ConsumerSeries
 from headrace_apps.runtime.records import Record
-from headrace_apps.runtime.retry import DECIDED, WAITED_FOR, Retry
+from headrace_apps.runtime.retry import WAITED_FOR, Retry
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class LaneWork:
         retry: Retry,
         attempts: int,
         letters: Letters | None,
-        series: ConsumerSeries | None,
+        series: Series | None,
     ) -> None:
         self._handler = handler
         self._retry = retry
@@ -56,7 +56,7 @@ class LaneWork:
             attempts = self._attempts if len(part) == 1 else 1
             try:
                 self._retry.call("handle records", partial(self._handler.handle, part), attempts)
-            except (*WAITED_FOR, *DECIDED):
+            except (*WAITED_FOR, MovedError, StopError):
                 raise
             except Exception as error:  # whatever a handler raises about its records
                 if len(part) == 1:
@@ -67,7 +67,8 @@ class LaneWork:
                     parts += [part[middle:], part[:middle]]
 
     def _give_up(self, record: Record, error: Exception) -> None:
-        why = f"failed {self._attempts} times: {type(error).__name__}: {error}"
+        often = "was refused" if isinstance(error, RefusedError) else f"failed {self._attempts} times"
+        why = f"{often}: {type(error).__name__}: {error}"
         where = f"partition {record.partition}, offset {record.offset}"
         if self._letters is None:
             raise StopError(f"{where} {why}, and there is no dead-letter topic to put it into") from error

@@ -6,14 +6,12 @@ import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from headrace_apps.loader.__main__ import main
 from headrace_apps.loader.metrics import LoaderMetrics, Readiness, serve
-from headrace_apps.loader.patience import Patience
-from headrace_apps.loader.session import DataRefusedError, OutageError
+from headrace_apps.runtime import State
 
 
 def get(url: str) -> tuple[int, str]:
@@ -32,6 +30,8 @@ def test_metrics_and_readiness_are_on_one_port() -> None:
         assert get(f"{base}/readyz") == (503, "waiting for the consumer group and Snowflake\n")
         readiness.joined = readiness.connected = True
         assert get(f"{base}/readyz")[0] == 200
+        readiness.breaker = State.OPEN
+        assert get(f"{base}/readyz") == (503, "waiting for Snowflake, which is away\n")
         metrics.count_batch({"read": 3, "loaded": 2, "duplicate": 1, "dead_lettered": 0}, seconds=0.2, at=1000.0)
         metrics.set_lag({0: 4, 1: 5})
         metrics.set_lag({1: 6})
@@ -45,35 +45,6 @@ def test_metrics_and_readiness_are_on_one_port() -> None:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def test_an_outage_is_waited_out(caplog: pytest.LogCaptureFixture) -> None:
-    answers = [OutageError("no route"), OutageError("no route"), None]
-    before: list[BaseException] = []
-
-    def step() -> str:
-        answer = answers.pop(0)
-        if answer is not None:
-            raise answer
-        return "done"
-
-    assert Patience(Event(), before.append).call("load", step) == "done"
-    assert [str(error) for error in before] == ["no route", "no route"]
-    assert "waiting to load, again in" in caplog.text
-
-
-def test_a_refusal_is_not_waited_out_and_stop_ends_the_waiting() -> None:
-    def refuse() -> None:
-        raise DataRefusedError("no")
-
-    def away() -> None:
-        raise OutageError("no route")
-
-    stop = Event()
-    with pytest.raises(DataRefusedError):
-        Patience(stop, lambda _: None).call("load", refuse)
-    with pytest.raises(OutageError):
-        Patience(stop, lambda _: stop.set()).call("load", away)
 
 
 def test_a_document_that_is_none_is_refused_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

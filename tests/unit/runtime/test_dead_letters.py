@@ -14,29 +14,14 @@ import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
 from headrace.core.dead_letter import Reason
-from headrace.core.documents import LoaderDocument, LoaderTopic, SnowflakeConnection, Table
-from headrace_apps.loader import dead_letters as module
-from headrace_apps.loader import written_letters
-from headrace_apps.loader.batches import DeadLetter, Record
-from headrace_apps.loader.dead_letters import DeadLetterTopic
-from headrace_apps.loader.rows import Refused
-from headrace_apps.loader.written_letters import STALLED_SECONDS, KafkaUnavailableError, fetch_written
+from headrace_apps.runtime import Address, DeadLetterTopic, Letter, Record, written_letters
+from headrace_apps.runtime import dead_letters as module
+from headrace_apps.runtime.written_letters import STALLED_SECONDS, KafkaUnavailableError, fetch_written
 
-DOCUMENT = LoaderDocument(
-    pipeline="p",
-    sink="s",
-    kafka={},
-    group_id="p.s",
-    dead_letter_topic="p.dead-letters",
-    topic=LoaderTopic(name="t", kafka_topic="p.t", compacted=False, key_fields=()),
-    table=Table(database="DB", schema_="RAW", name="T"),
-    columns=(),
-    fields=(),
-    snowflake=SnowflakeConnection(account="a", user="u"),
-)
+ADDRESS = Address("p.dead-letters", "sink/s", "p.t")
 
 
-class Letter:
+class Written:
     """A record of the dead-letter topic."""
 
     def __init__(self, value: bytes, headers: list[tuple[str, bytes]]) -> None:
@@ -67,7 +52,7 @@ class Broker:
     def __init__(self, room: int = 100, silent: int = 0) -> None:
         self.room, self.silent = room, silent
         self.ends = True
-        self.log: list[Letter] = []
+        self.log: list[Written] = []
 
     @property
     def values(self) -> list[bytes]:
@@ -77,7 +62,7 @@ class Broker:
 class FakeProducer:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._queue: list[tuple[Letter, Callable[[KafkaError | None, Any], None]]] = []
+        self._queue: list[tuple[Written, Callable[[KafkaError | None, Any], None]]] = []
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -85,7 +70,7 @@ class FakeProducer:
     def produce(self, _: str, value: bytes, key: Any, headers: Any, on_delivery: Any) -> None:
         if len(self._queue) >= self._broker.room:
             raise BufferError
-        self._queue.append((Letter(value, headers), on_delivery))
+        self._queue.append((Written(value, headers), on_delivery))
 
     def flush(self, _: float) -> int:
         """Takes one letter of those that wait: a slow broker."""
@@ -122,12 +107,11 @@ class FakeConsumer:
 def topic_at(monkeypatch: pytest.MonkeyPatch, broker: Broker, stop: Event | None = None) -> DeadLetterTopic:
     monkeypatch.setattr(module, "Producer", lambda _: FakeProducer(broker))
     monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker))
-    return DeadLetterTopic(DOCUMENT, lambda: datetime(2026, 11, 22, tzinfo=UTC), stop or Event())
+    return DeadLetterTopic({}, ADDRESS, lambda: datetime(2026, 11, 22, tzinfo=UTC), stop or Event())
 
 
-def letters(count: int) -> list[DeadLetter]:
-    refused = Refused(Reason.MALFORMED, "it is none")
-    return [DeadLetter(Record(0, n, None, b"%d" % n, None, 0), refused) for n in range(count)]
+def letters(count: int) -> list[Letter]:
+    return [Letter(Record(0, n, None, b"%d" % n, None, 0), Reason.MALFORMED, "it is none") for n in range(count)]
 
 
 def test_a_full_buffer_is_waited_for_and_repeats_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +145,7 @@ def test_the_look_into_the_topic_may_take_as_long_as_it_moves_on(monkeypatch: py
     broker, clock = Broker(), Clock()
     topic_at(monkeypatch, broker).write(letters(4))
     monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, clock.tick))
-    assert fetch_written(DOCUMENT, 0, Event(), clock) == {(0, n) for n in range(4)}
+    assert fetch_written({}, ADDRESS, 0, Event(), clock) == {(0, n) for n in range(4)}
     assert clock.seconds > 3 * STALLED_SECONDS
 
 
@@ -171,7 +155,7 @@ def test_a_topic_that_gives_nothing_is_not_waited_for_without_end(monkeypatch: p
     broker.ends = False
     monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, clock.tick))
     with pytest.raises(KafkaUnavailableError, match="gave no record for 60 s"):
-        fetch_written(DOCUMENT, 0, Event(), clock)
+        fetch_written({}, ADDRESS, 0, Event(), clock)
 
 
 def test_half_a_look_into_the_topic_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,4 +163,4 @@ def test_half_a_look_into_the_topic_is_no_answer(monkeypatch: pytest.MonkeyPatch
     topic_at(monkeypatch, broker).write(letters(4))
     monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, stop.set))
     with pytest.raises(KafkaUnavailableError, match="stopped"):
-        fetch_written(DOCUMENT, 0, stop)
+        fetch_written({}, ADDRESS, 0, stop)
