@@ -160,7 +160,7 @@ def test_a_platform_is_checked_for_its_shape() -> None:
         .replace(", password: secret", "")
     )
     (platform,) = load(fixed).platforms
-    assert platform.spec.kafka.listener == "tls"
+    assert platform.spec.kafka.listener.name == "tls"
 
 
 def test_external_topics_are_read_only(manifest: dict[str, Any], problems: Read) -> None:
