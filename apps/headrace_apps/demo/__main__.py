@@ -1,4 +1,4 @@
-"""`python -m headrace_apps.demo`: the clickstream pipeline on real parts, with traffic, live figures and a check."""
+"""`python -m headrace_apps.demo`: the sample pipelines on real parts, traffic, live figures and a check."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from rich.console import Console
 from headrace_apps.demo.generate import add_order_arguments, order_of
 from headrace_apps.demo.kills import PARTS, parse_kill
 from headrace_apps.demo.run import Demo, run_demo
+from headrace_apps.demo.sample import SAMPLES_FOLDER, manifest_path
+from headrace_apps.demo.samples import SAMPLES
 
 WIDTH = 120
-SAMPLE = Path("manifests/samples/clickstream/pipeline.yaml")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -32,7 +33,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="PART@SECONDS",
         help=f"SIGKILL a part that long after the first aggregate; PART is {', '.join(PARTS)}; may be repeated",
     )
-    add("--pipeline", type=Path, default=SAMPLE, help="the sample's manifest (default: %(default)s)")
+    add(
+        "--sample",
+        choices=SAMPLES,
+        action="append",
+        help="run this one; may be repeated (default: all)",
+    )
     add(
         "--state",
         type=Path,
@@ -45,9 +51,10 @@ def main() -> int:
     options = parse_arguments()
     # A pipe has no width; the check's table needs some.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    if not options.pipeline.is_file():
-        console.print(f"{options.pipeline} is not here: run this in the repository, or name it with --pipeline")
+    if not SAMPLES_FOLDER.is_dir():
+        console.print(f"{SAMPLES_FOLDER} is not here: run this in the repository")
         return 2
+    chosen = [sample for sample in SAMPLES.values() if not options.sample or sample.name in options.sample]
     state: Path = options.state or Path(".headrace") / f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     if state.exists() and any(state.iterdir()):
         console.print(f"{state} is not empty: the demo starts from nothing, name a new folder")
@@ -56,7 +63,7 @@ def main() -> int:
         order=replace(order_of(options), duration=None),
         duration=options.duration,
         kills=options.kill,
-        pipeline=options.pipeline,
+        pipelines={sample.name: (sample, manifest_path(sample.name)) for sample in chosen},
         state=state.absolute(),
         console=console,
     )
@@ -64,7 +71,7 @@ def main() -> int:
     if code == 0 and options.state is None:
         shutil.rmtree(state, ignore_errors=True)
     else:
-        console.print(f"Ledger, logs and data of this run: {state}", highlight=False)
+        console.print(f"Ledgers, logs and data of this run: {state}", highlight=False)
     return code
 
 

@@ -9,8 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from headrace_apps.demo.clickstream import CLICKS, VIEW
-from headrace_apps.demo.ledger import Answer, Outcome
+from headrace_apps.demo.ledger import Answer, Outcome, Sent
 
 TIMEOUT = httpx.Timeout(45, connect=5)
 """Longer than the gateway waits for its broker, so that its own answer comes first."""
@@ -34,6 +33,14 @@ class Page:
     cursor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a view, and the cursor that follows them; None: these were the last."""
+
+    values: list[dict[str, Any]]
+    cursor: str | None
+
+
 class Api:
     """One keep-alive connection; use it in one thread."""
 
@@ -46,11 +53,11 @@ class Api:
             trust_env=False,
         )
 
-    def send(self, events: Sequence[object]) -> list[Answer | None]:
+    def send(self, topic: str, batch: Sequence[Sent]) -> list[Answer | None]:
         """One request. An answer per event, None where it must be sent again. Raises Away, Unexpected."""
-        body = json.dumps(events, separators=(",", ":")).encode()
+        body = json.dumps([sent.event for sent in batch], separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json"}
-        answer = self._request("POST", f"/v1/topics/{CLICKS}/events", content=body, headers=headers)
+        answer = self._request("POST", f"/v1/topics/{topic}/events", content=body, headers=headers)
         try:
             results = answer.json()["results"]
         except (ValueError, KeyError, TypeError):
@@ -74,16 +81,25 @@ class Api:
         except Away:
             return False
 
-    def view_page(self, cursor: str | None = None, limit: int = 1000) -> tuple[list[dict[str, Any]], str | None]:
+    def view_page(self, view: str, cursor: str | None = None, limit: int = 1000) -> Rows:
         """Rows of the view in key order, and where to go on."""
         parameters: dict[str, str | int] = {"limit": limit}
         if cursor:
             parameters["cursor"] = cursor
-        answer = self._request("GET", f"/v1/views/{VIEW}", params=parameters)
+        answer = self._request("GET", f"/v1/views/{view}", params=parameters)
         if answer.status_code != 200:
             raise self._failure(answer)
         page = answer.json()
-        return [entry["value"] for entry in page["entries"]], page.get("next")
+        return Rows([entry["value"] for entry in page["entries"]], page.get("next"))
+
+    def view_size(self, view: str) -> int:
+        """How many keys the view has."""
+        size, cursor = 0, None
+        while True:
+            rows = self.view_page(view, cursor)
+            size, cursor = size + len(rows.values), rows.cursor
+            if not cursor:
+                return size
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:

@@ -67,7 +67,7 @@ class Latencies:
         now = self._clock()
         with self._lock:
             for one in batch:
-                if one.kind in (Kind.CLICK, Kind.REPLAY):
+                if one.kind in (Kind.EVENT, Kind.REPLAY):
                     self._sent[one.id] = now
 
     def seen(self, identities: Sequence[str]) -> None:
@@ -101,15 +101,17 @@ class Latencies:
 
 @dataclass(slots=True)
 class Figures:
-    """What the outside sees. Counts are records, but for `view_windows`."""
+    """What the outside sees of one pipeline. Counts are records."""
 
     stored: int = 0
     processed: int = 0
+    """Read out of the followed output through the API."""
+    written: Counter[str] = field(default_factory=Counter)
+    """Committed records by topic, of those that jobs write."""
     letters: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Dead letters by stage and reason."""
-    loaded: int = 0
-    view_windows: set[tuple[str, int]] = field(default_factory=set)
-    """Page and window start (epoch ms) that the view answers with."""
+    loaded: Counter[str] = field(default_factory=Counter)
+    """Rows by sink."""
     first_result: float | None = None
     caught_up: float | None = None
     """When the latencies began to count (see CatchUp)."""

@@ -1,10 +1,10 @@
-"""The ledger: what the demo sent and how it was answered, in the order of sending.
+"""The ledger: what one pipeline was sent and how it was answered, in the order of sending.
 
 An append-only file of JSON lines. A batch is written and synced before its first attempt and its answers after the
 last one, so a crash in between leaves events without an answer, never events without a line. The traffic writes it;
 the check reads nothing else of the traffic.
 
-    {"batch": 1, "sent": [{"id": "…", "kind": "click", "event": {…}}, …]}
+    {"batch": 1, "sent": [{"id": "…", "kind": "event", "topic": "clicks", "event": {…}}, …]}
     {"batch": 1, "answers": [{"outcome": "accepted", "partition": 3, "offset": 17}, …]}
 """
 
@@ -23,9 +23,9 @@ from typing import Any, Self
 
 
 class Kind(StrEnum):
-    CLICK = "click"
+    EVENT = "event"
     REPLAY = "replay"
-    """A real record, see replay.py."""
+    """A real record that a package carries."""
     DUPLICATE = "duplicate"
     """An event that was sent before, with the same id and content."""
     LATE = "late"
@@ -35,6 +35,14 @@ class Kind(StrEnum):
     """Breaks the schema; the gateway must refuse it."""
     MALFORMED = "malformed"
     """Bytes that an external producer put straight into the topic."""
+    REFERENCE = "reference"
+    """A record of a compacted topic that others are joined with; without an event a tombstone, `id` is its key."""
+
+
+class Route(StrEnum):
+    GATEWAY = "gateway"
+    KAFKA = "kafka"
+    """Straight into the topic, by a producer that is no part of Headrace."""
 
 
 class Outcome(StrEnum):
@@ -50,11 +58,20 @@ class Sent:
 
     id: str
     kind: Kind
+    topic: str
+    """Its short name."""
     event: dict[str, Any] | None = None
     raw: bytes | None = None
+    route: Route = Route.GATEWAY
+    at: int = 0
+    """When it happened, epoch milliseconds; of what takes the route KAFKA also the record's timestamp."""
 
     def to_line(self) -> dict[str, Any]:
-        line: dict[str, Any] = {"id": self.id, "kind": self.kind.value}
+        line: dict[str, Any] = {"id": self.id, "kind": self.kind.value, "topic": self.topic}
+        if self.route is not Route.GATEWAY:
+            line["route"] = self.route.value
+        if self.at:
+            line["at"] = self.at
         if self.kind is Kind.MALFORMED:
             line["raw"] = None if self.raw is None else base64.b64encode(self.raw).decode()
         else:
@@ -64,7 +81,15 @@ class Sent:
     @classmethod
     def from_line(cls, line: dict[str, Any]) -> Self:
         raw = line.get("raw")
-        return cls(line["id"], Kind(line["kind"]), line.get("event"), None if raw is None else base64.b64decode(raw))
+        return cls(
+            line["id"],
+            Kind(line["kind"]),
+            line["topic"],
+            line.get("event"),
+            None if raw is None else base64.b64decode(raw),
+            Route(line.get("route", Route.GATEWAY)),
+            line.get("at", 0),
+        )
 
 
 @dataclass(frozen=True, slots=True)

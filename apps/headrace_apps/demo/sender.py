@@ -9,16 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from headrace_apps.demo.api import Away
-from headrace_apps.demo.clickstream import epoch_ms, window_start
-from headrace_apps.demo.ledger import NO_ANSWER, Answer, Kind, LedgerWriter, Outcome, Sent
+from headrace_apps.demo.ledger import NO_ANSWER, Answer, Kind, LedgerWriter, Outcome, Route, Sent
 
 FIRST_BACKOFF, MAX_BACKOFF = 0.1, 1.0
-
-ON_TIME = (Kind.CLICK, Kind.REPLAY)
 
 
 class Aborted(Exception):  # noqa: N818
@@ -26,7 +24,9 @@ class Aborted(Exception):  # noqa: N818
 
 
 class Sends(Protocol):
-    def send(self, events: Sequence[object]) -> list[Answer | None]: ...
+    """One attempt: an answer per event, None where it must be sent again. Raises Away, Unexpected."""
+
+    def send(self, topic: str, batch: Sequence[Sent]) -> list[Answer | None]: ...
 
 
 @dataclass(slots=True)
@@ -34,18 +34,19 @@ class Tally:
     """What was sent so far. Written by the sending thread; read by the live view and the drain."""
 
     accepted_events: int = 0
-    """Answers, so a repeat counts again."""
+    """Answers, so a repeat counts again; references do not count."""
     accepted_ids: int = 0
     refused: int = 0
     repeated: int = 0
     late: int = 0
     malformed: int = 0
+    peers: int = 0
+    """Of the accepted, those that another maker's producer wrote."""
+    references: int = 0
     retries: int = 0
     first_accepted: float | None = None
     away: str | None = None
     """Why the sender waits, while it waits."""
-    windows: set[tuple[str, int]] = field(default_factory=set)
-    """Page and window start (epoch ms) that must come out of the counting job."""
 
 
 class OrderedSender:
@@ -53,7 +54,7 @@ class OrderedSender:
 
     def __init__(
         self,
-        api: Sends,
+        routes: dict[Route, Sends],
         ledger: LedgerWriter,
         tally: Tally,
         *,
@@ -61,7 +62,7 @@ class OrderedSender:
         on_send: Callable[[Sequence[Sent]], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api = api
+        self._routes = routes
         self._ledger = ledger
         self._tally = tally
         self._abort = abort
@@ -69,16 +70,21 @@ class OrderedSender:
         self._clock = clock
 
     def send(self, batch: Sequence[Sent]) -> list[Answer]:
-        """Returns when each event is accepted or refused. Raises Aborted, Unexpected."""
-        if not batch:
-            return []
+        """Returns when each event is accepted or refused, one topic and route after the other. Raises Aborted,
+        Unexpected."""
+        answers: list[Answer] = []
+        for (topic, route), events in groupby(batch, key=lambda sent: (sent.topic, sent.route)):
+            answers += self._send(topic, self._routes[route], list(events))
+        return answers
+
+    def _send(self, topic: str, route: Sends, batch: Sequence[Sent]) -> list[Answer]:
         number = self._ledger.record_sent(batch)
         self._on_send(batch)
         answers: list[Answer | None] = [None] * len(batch)
         backoff = FIRST_BACKOFF
         while missing := [index for index, answer in enumerate(answers) if answer is None]:
             try:
-                got = self._api.send([batch[index].event for index in missing])
+                got = route.send(topic, [batch[index] for index in missing])
                 for index, answer in zip(missing, got, strict=True):
                     answers[index] = answer
                 if all(answer is not None for answer in got):
@@ -102,8 +108,11 @@ class OrderedSender:
         for sent, answer in zip(batch, answers, strict=True):
             if answer.outcome is Outcome.REFUSED:
                 tally.refused += 1
+            elif answer.outcome is Outcome.ACCEPTED and sent.kind is Kind.REFERENCE:
+                tally.references += 1
             elif answer.outcome is Outcome.ACCEPTED:
                 tally.accepted_events += 1
+                tally.peers += sent.route is Route.KAFKA
                 if tally.first_accepted is None:
                     tally.first_accepted = self._clock()
                 if sent.kind is Kind.DUPLICATE:
@@ -111,5 +120,3 @@ class OrderedSender:
                     continue
                 tally.accepted_ids += 1
                 tally.late += sent.kind is Kind.LATE
-                if sent.kind in ON_TIME and sent.event is not None:
-                    tally.windows.add((sent.event["page"], window_start(epoch_ms(sent.event["occurred_at"]))))

@@ -18,15 +18,11 @@ from headrace.core.documents import LoaderDocument, SnowflakeConnection
 from headrace.local.control import ask
 from headrace.local.keys import sign_token
 from headrace.local.processes.spawn import Spawner, stop
-from headrace_apps.demo.clickstream import CLEAN_CLICKS, CLICKS, PAGE_VIEWS, PIPELINE
+from headrace_apps.demo.sample import Manifest
 
 STOP_SECONDS = 120.0
 """On the first runs the services write their class-data archives when they stop."""
 TOKEN_SECONDS = 7 * 24 * 3600
-SCOPES = (
-    f"{PIPELINE}.{CLICKS}:write",
-    *(f"{PIPELINE}.{topic}:read" for topic in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS)),
-)
 HEADRACE = (sys.executable, "-m", "headrace.cli.main")
 
 
@@ -36,21 +32,22 @@ class UpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where clients find the parts. `table` is SCHEMA.TABLE."""
+    """Where clients of one pipeline find the parts."""
 
     gateway: str
     token: str
     token_file: Path
     bootstrap: str
+    registry: str | None
     snowflake: SnowflakeConnection
     database: str
-    table: str
 
     def check_arguments(self) -> list[str]:
         """For `python -m headrace_apps.demo.check` and `parse_places`."""
         connection = self.snowflake
         given = {
             "bootstrap": self.bootstrap,
+            "registry": self.registry,
             "gateway": self.gateway,
             "token-file": self.token_file,
             "snowflake-account": connection.account,
@@ -63,7 +60,6 @@ class Addresses:
             "snowflake-password-file": connection.password_file,
             "snowflake-private-key-file": connection.private_key_file,
             "snowflake-database": self.database,
-            "table": self.table,
         }
         return [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
 
@@ -100,29 +96,40 @@ class Up:
         if self._process.returncode is not None:
             raise UpError(f"`headrace up` ended with exit code {self._process.returncode}")
 
-    async def addresses(self) -> Addresses | None:
-        """None until the gateway serves."""
+    async def add(self, pipeline: str, text: str) -> None:
+        """Hand another manifest to the running `up`. Raises UpError when it does not take it."""
+        try:
+            answer = await ask(self._state, {"do": "apply", "texts": {pipeline: text}}, self._say)
+        except OSError as error:
+            self.raise_if_ended()
+            raise UpError(f"{pipeline} could not be handed over: {error}") from error
+        if answer["code"] != 0:
+            raise UpError(f"{pipeline} was not taken, see above")
+
+    async def addresses(self, manifest: Manifest) -> Addresses | None:
+        """None until the pipeline's gateway serves."""
         status = await self._status()
         if status is None:
             return None
-        gateways = status["addresses"]["gateways"]
-        [gateway] = gateways or [None]
+        gateway = status["addresses"]["gateways"].get(manifest.pipeline)
         ready = {part["name"] for part in status["parts"] if part["state"] == "ready"}
-        if gateway is None or f"gateway-{gateway}" not in ready:
+        if gateway is None or f"gateway-{manifest.pipeline}" not in ready:
             return None
-        [loader] = status["addresses"]["loaders"]
-        token_file = self._state / "demo.token"
-        token_file.write_text(sign_token(self._state, SCOPES, TOKEN_SECONDS, subject="demo"))
-        document = LoaderDocument.from_json((self._state / "documents" / f"loader-{loader}.json").read_bytes())
-        table = document.table
+        documents = (self._state / "documents" / f"loader-{manifest.pipeline}.{sink}.json" for sink in manifest.sinks)
+        loader = next((document for document in documents if document.exists()), None)
+        if loader is None:
+            return None
+        document = LoaderDocument.from_json(loader.read_bytes())
+        token_file = self._state / f"{manifest.pipeline}.token"
+        token_file.write_text(sign_token(self._state, _scopes(manifest), TOKEN_SECONDS, subject="demo"))
         return Addresses(
-            gateway=gateways[gateway],
+            gateway=gateway,
             token=token_file.read_text(),
             token_file=token_file,
             bootstrap=status["addresses"]["kafka"],
+            registry=status["addresses"]["registry"],
             snowflake=document.snowflake,
-            database=table.database,
-            table=f"{table.schema_}.{table.name}",
+            database=document.table.database,
         )
 
     async def services(self) -> dict[str, int]:
@@ -142,3 +149,7 @@ class Up:
         assert output is not None  # noqa: S101 - it was opened as a pipe
         while line := await output.readline():
             self._say(line.decode(errors="replace").rstrip("\n"))
+
+
+def _scopes(manifest: Manifest) -> list[str]:
+    return [f"{topic.kafka}:{right}" for topic in manifest.topics.values() for right in ("read", "write")]

@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from headrace_apps.demo.check.expectation import Accepted, Expectation, Letters, Output, TableRows
 from headrace_apps.demo.drain import undrained
 from headrace_apps.demo.figures import CatchUp, Figures, Latencies, percentiles
 from headrace_apps.demo.ledger import Kind, Sent
@@ -32,7 +33,7 @@ def test_percentiles_are_nearest_rank() -> None:
 def test_latency_runs_from_the_first_attempt_to_the_first_sight() -> None:
     clock = Clock()
     latencies = Latencies(clock)
-    latencies.sent([Sent("a", Kind.CLICK, {}), Sent("late", Kind.LATE, {})])
+    latencies.sent([Sent("a", Kind.EVENT, "clicks", {}), Sent("late", Kind.LATE, "clicks", {})])
     clock.now += 0.25
     latencies.seen(["a", "late", "stranger"])
     clock.now += 1
@@ -56,21 +57,30 @@ def test_caught_up_means_that_what_was_accepted_two_seconds_ago_is_processed() -
     assert catch_up.reached(5.0, 500, 300)
 
 
-def drained() -> tuple[Tally, Figures]:
-    tally, figures = Tally(), Figures()
-    tally.accepted_ids, tally.malformed, tally.late = 5, 2, 1
-    tally.windows = {("/", 0)}
-    figures.processed, figures.loaded = 5, 5
-    figures.view_windows = {("/", 0), ("/closing", 10_000)}
-    figures.letters.update(
-        {
-            ("job/page-views", "Malformed"): 2,
-            ("job/clean-clicks", "Malformed"): 2,
-            ("sink/raw-clicks", "Unloadable"): 2,
-            ("job/page-views", "Late"): 1,
-        }
+def drained() -> tuple[Expectation, Figures]:
+    accepted = Accepted(
+        sent=9,
+        events={},
+        late=frozenset({"l"}),
+        closing=frozenset(),
+        by_gateway=frozenset(),
+        malformed={"m": b"", "n": b""},
+        references=[],
     )
-    return tally, figures
+    expected = Expectation(
+        accepted=accepted,
+        stored={},
+        outputs=[
+            Output("rises", "alerts", ("id",), {("a",): {}}),
+            Output("silences", "alerts", ("id",), {("b",): {}, ("c",): {}}),
+        ],
+        letters=[Letters("job/a", "Late", "late"), Letters("job/a", "Malformed", "malformed")],
+        tables=[TableRows("raw", ("id",), ("id",), {("a",): {}})],
+    )
+    figures = Figures()
+    figures.written["alerts"], figures.loaded["raw"] = 3, 1
+    figures.letters.update({("job/a", "Late"): 1, ("job/a", "Malformed"): 2})
+    return expected, figures
 
 
 def test_nothing_is_waited_for_when_all_ends_have_everything() -> None:
@@ -78,60 +88,60 @@ def test_nothing_is_waited_for_when_all_ends_have_everything() -> None:
 
 
 def test_each_end_is_waited_for() -> None:
-    for place in ("processed", "loaded"):
-        tally, figures = drained()
-        setattr(figures, place, 4)
-        assert len(undrained(tally, figures)) == 1
-    tally, figures = drained()
-    figures.view_windows = set()
-    assert undrained(tally, figures) == ["windows in the view 0 of 1"]
-    for stage in list(drained()[1].letters):
-        tally, figures = drained()
-        figures.letters[stage] -= 1
-        assert len(undrained(tally, figures)) == 1
+    expected, figures = drained()
+    figures.written["alerts"] = 2  # two jobs write to it
+    assert undrained(expected, figures) == ["records in alerts 2 of 3"]
+    expected, figures = drained()
+    figures.loaded["raw"] = 0
+    assert undrained(expected, figures) == ["rows of raw 0 of 1"]
+    expected, figures = drained()
+    figures.letters.subtract({("job/a", "Late"): 1, ("job/a", "Malformed"): 1})
+    assert len(undrained(expected, figures)) == 2
 
 
 def snapshots(clock: Clock) -> tuple[Snapshots, Tally, Figures]:
-    tally, figures = drained()
-    taken = Snapshots(tally, figures, clock)
+    tally, figures = Tally(), drained()[1]
+    figures.processed = 5
+    taken = Snapshots("clickstream", tally, figures, clock)
     tally.accepted_events = 1000
     clock.now += 2
     return taken, tally, figures
 
 
-def test_a_line_has_every_figure() -> None:
+def test_a_line_has_every_figure_of_its_pipeline() -> None:
     taken, tally, figures = snapshots(Clock())
-    figures.latencies.sent([Sent("a", Kind.CLICK, {})])
+    figures.latencies.sent([Sent("a", Kind.EVENT, "clicks", {})])
     figures.latencies.seen(["a"])
     tally.away = "refused"
-    line = render_line(taken.take(), "sending")
+    line = render_line(taken.take())
     for part in (
+        "clickstream",
         "accepted 1,000 (500/s)",
         "processed 5",
         "late 1",
-        "dead-lettered 7",
-        "loaded 5",
+        "dead-lettered 3",
+        "loaded 1",
         "p50/p95",
         "refused",
     ):
         assert part in line
 
 
-def test_a_pipe_gets_a_line_now_and_then_and_at_each_new_phase() -> None:
+def test_a_pipe_gets_lines_now_and_then_and_at_each_new_phase() -> None:
     clock, out = Clock(), io.StringIO()
     taken, _, _ = snapshots(clock)
     with LiveView(Console(file=out, width=200), clock) as view:
-        view.show(taken.take, "sending")
-        view.show(taken.take, "sending")
-        view.show(taken.take, "draining")
+        view.show([taken.take, taken.take], "sending")
+        view.show([taken.take, taken.take], "sending")
+        view.show([taken.take, taken.take], "draining")
         clock.now += LINE_EVERY
-        view.show(taken.take, "draining")
-    assert len(out.getvalue().splitlines()) == 3
+        view.show([taken.take, taken.take], "draining")
+    assert len(out.getvalue().splitlines()) == 3 * 3
 
 
 def test_a_terminal_gets_a_table() -> None:
     out = io.StringIO()
     taken, _, _ = snapshots(Clock())
-    Console(file=out, width=160).print(render_table(taken.take(), "sending"))
-    for name in ("accepted", "stored", "processed", "late", "dead-lettered", "loaded", "p50", "p95", "lag"):
+    Console(file=out, width=160).print(render_table([taken.take()], 7.0, "sending"))
+    for name in ("accepted", "stored", "processed", "late", "dead-lettered", "loaded", "p50", "p95", "sending, 7 s"):
         assert name in out.getvalue()

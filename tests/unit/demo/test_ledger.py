@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from headrace_apps.demo.ledger import Answer, Entry, Kind, LedgerError, LedgerWriter, Outcome, Sent, read_ledger
+from headrace_apps.demo.ledger import Answer, Entry, Kind, LedgerError, LedgerWriter, Outcome, Route, Sent, read_ledger
 
-CLICK = Sent("a", Kind.CLICK, {"event_id": "a", "page": "/"})
-BYTES = Sent("m", Kind.MALFORMED, raw=b"\xff\x00")
-EMPTY = Sent("e", Kind.MALFORMED, raw=b"")
-TOMBSTONE = Sent("t", Kind.MALFORMED, raw=None)
+CLICK = Sent("a", Kind.EVENT, "clicks", {"event_id": "a", "page": "/"})
+PEER = Sent("p", Kind.EVENT, "clicks", {"event_id": "p"}, route=Route.KAFKA, at=5)
+BYTES = Sent("m", Kind.MALFORMED, "clicks", raw=b"\xff\x00")
+EMPTY = Sent("e", Kind.MALFORMED, "clicks", raw=b"")
+TOMBSTONE = Sent("t", Kind.MALFORMED, "clicks", raw=None)
 ACCEPTED = Answer(Outcome.ACCEPTED, 3, 17)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
-    sent = [CLICK, BYTES, EMPTY, TOMBSTONE]
-    answers = [ACCEPTED, ACCEPTED, Answer(Outcome.REFUSED), ACCEPTED]
+    sent = [CLICK, PEER, BYTES, EMPTY, TOMBSTONE]
+    answers = [ACCEPTED, ACCEPTED, ACCEPTED, Answer(Outcome.REFUSED), ACCEPTED]
     with LedgerWriter(path) as ledger:
         ledger.record_answers(ledger.record_sent(sent), answers)
     assert read_ledger(path) == [Entry(s, a) for s, a in zip(sent, answers, strict=True)]

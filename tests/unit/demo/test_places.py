@@ -12,7 +12,7 @@ from headrace_apps.demo.up import Addresses
 
 
 def addresses(token: Path, snowflake: SnowflakeConnection) -> Addresses:
-    return Addresses("http://127.0.0.1:8080", "t0ken", token, "127.0.0.1:9092", snowflake, "HEADRACE", "RAW.CLICKS")
+    return Addresses("http://127.0.0.1:8080", "t0ken", token, "127.0.0.1:9092", "http://r", snowflake, "HEADRACE")
 
 
 def test_the_stand_in_is_found_by_its_address(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_the_stand_in_is_found_by_its_address(tmp_path: Path) -> None:
     stand_in = SnowflakeConnection(account="a", user="u", host="127.0.0.1", port=8888, protocol="http")
     places = parse_places(addresses(token, stand_in).check_arguments())
     assert (places.bootstrap, places.gateway, places.token) == ("127.0.0.1:9092", "http://127.0.0.1:8080", "t0ken")
-    assert places.table == "HEADRACE.RAW.CLICKS"
+    assert (places.database, places.registry) == ("HEADRACE", "http://r")
     assert places.snowflake["port"] == 8888
     assert places.snowflake["protocol"] == "http"
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headrace_apps.demo.api import Away, Unexpected
-from headrace_apps.demo.ledger import Answer, Kind, LedgerWriter, Outcome, Sent, read_ledger
-from headrace_apps.demo.sender import Aborted, OrderedSender, Tally
+from headrace_apps.demo.ledger import Answer, Kind, LedgerWriter, Outcome, Route, Sent, read_ledger
+from headrace_apps.demo.sender import Aborted, OrderedSender, Sends, Tally
 
 ACCEPTED = Answer(Outcome.ACCEPTED, 0, 0)
 REFUSED = Answer(Outcome.REFUSED)
 
 
-def click(identity: str, kind: Kind = Kind.CLICK) -> Sent:
+def click(identity: str, kind: Kind = Kind.EVENT) -> Sent:
     event = {"event_id": identity, "page": "/", "occurred_at": "2026-11-22T19:01:03.000Z"}
-    return Sent(identity, kind, event)
+    return Sent(identity, kind, "clicks", event)
 
 
 class ScriptedApi:
@@ -29,9 +30,10 @@ class ScriptedApi:
         self.calls: list[list[str]] = []
         self.before: Callable[[], object] = list
 
-    def send(self, events: Sequence[object]) -> list[Answer | None]:
+    def send(self, topic: str, batch: Sequence[Sent]) -> list[Answer | None]:
         self.before()
-        self.calls.append([event["event_id"] for event in events if isinstance(event, dict)])
+        assert {sent.topic for sent in batch} == {topic}
+        self.calls.append([sent.id for sent in batch])
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -41,11 +43,12 @@ class ScriptedApi:
 class Desk:
     """A sender with its ledger and tally."""
 
-    def __init__(self, api: ScriptedApi, path: Path) -> None:
+    def __init__(self, api: ScriptedApi, path: Path, external: ScriptedApi | None = None) -> None:
         self.tally = Tally()
         self.abort = threading.Event()
         self.path = path
-        self.sender = OrderedSender(api, LedgerWriter(path), self.tally, abort=self.abort)
+        routes: dict[Route, Sends] = {Route.GATEWAY: api, Route.KAFKA: external or api}
+        self.sender = OrderedSender(routes, LedgerWriter(path), self.tally, abort=self.abort)
 
     def outcomes(self) -> list[tuple[str, Outcome]]:
         return [(entry.sent.id, entry.answer.outcome) for entry in read_ledger(self.path)]
@@ -97,10 +100,28 @@ def test_an_answer_that_a_retry_cannot_change_ends_the_run(tmp_path: Path) -> No
         desk.sender.send([click("a")])
 
 
-def test_the_tally_counts_ids_once_and_the_windows_of_what_is_in_time(tmp_path: Path) -> None:
+def test_the_tally_counts_ids_once(tmp_path: Path) -> None:
     batch = [click("a"), click("a", Kind.DUPLICATE), click("l", Kind.LATE), click("c", Kind.CLOSING)]
     desk = Desk(ScriptedApi([ACCEPTED] * 4), tmp_path / "ledger")
     desk.sender.send(batch)
     tally = desk.tally
     assert (tally.accepted_events, tally.accepted_ids, tally.repeated, tally.late) == (4, 3, 1, 1)
-    assert tally.windows == {("/", 1_795_374_060_000)}
+
+
+def test_a_batch_of_two_routes_goes_one_after_the_other_in_its_order(tmp_path: Path) -> None:
+    gateway, external = ScriptedApi([ACCEPTED], [ACCEPTED]), ScriptedApi([ACCEPTED])
+    desk = Desk(gateway, tmp_path / "ledger", external)
+    external.before = lambda: gateway.calls.append(["then the outside producer"])
+    peer = replace(click("b"), route=Route.KAFKA)
+    answers = desk.sender.send([click("a"), peer, click("c")])
+    assert answers == [ACCEPTED] * 3
+    assert gateway.calls == [["a"], ["then the outside producer"], ["c"]]
+    assert external.calls == [["b"]]
+    assert [identity for identity, _ in desk.outcomes()] == ["a", "b", "c"]
+    assert desk.tally.peers == 1
+
+
+def test_references_are_no_events(tmp_path: Path) -> None:
+    desk = Desk(ScriptedApi([ACCEPTED, ACCEPTED]), tmp_path / "ledger")
+    desk.sender.send([click("account", Kind.REFERENCE), click("payment")])
+    assert (desk.tally.references, desk.tally.accepted_events, desk.tally.accepted_ids) == (1, 1, 1)

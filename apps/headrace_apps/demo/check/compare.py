@@ -6,163 +6,178 @@ or malformed is decided per record, so its dead letters are compared by the offs
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from headrace_apps.demo.check.dead_letters import compare_dead_letters
-from headrace_apps.demo.check.expected import Event, Expected, Views, expected_of, recount
+from headrace_apps.demo.check.expectation import Expectation, Key, Output, Row, TableRows, accepted_of
 from headrace_apps.demo.check.observed import Observed, Record
 from headrace_apps.demo.check.result import Result, compare_each
-from headrace_apps.demo.clickstream import CLICKS, MARK, OPTIONAL_FIELDS, epoch_ms, kafka_topic
+from headrace_apps.demo.check.values import plain
+from headrace_apps.demo.external import MARK
 from headrace_apps.demo.ledger import Entry
+from headrace_apps.demo.sample import DEAD_LETTERS, Manifest, Sample
 
-CLOSING_PAGE = "/closing"
+Identified = Sequence[tuple[str, Record]]
 
 
-def compare(ledger: Sequence[Entry], observed: Observed) -> list[Result]:
+def compare(sample: Sample, manifest: Manifest, ledger: Sequence[Entry], observed: Observed) -> list[Result]:
     """Every check, in the order in which an event travels."""
-    by_identity = [(identity_of(record), record) for record in observed.clicks]
-    expected = expected_of(ledger, frozenset(identity for identity, _ in by_identity))
+    raw = manifest.topics[sample.events]
+    by_identity = [(identity_of(record, raw.id_field or ""), record) for record in observed.topics[sample.events]]
+    accepted = accepted_of(ledger, frozenset(identity for identity, _ in by_identity))
+    expected = sample.expect(accepted)
     return [
-        compare_answers(expected, len(ledger)),
-        compare_clicks(expected, by_identity),
-        compare_malformed(expected, by_identity),
-        compare_clean_clicks(expected, observed.clean_clicks),
-        compare_page_views(expected, observed.page_views),
-        *compare_dead_letters(expected, by_identity, observed.dead_letters),
-        compare_table(expected, by_identity, observed.table),
-        compare_view(observed.page_views, observed.view),
+        compare_answers(expected),
+        compare_stored(sample.events, raw.key_fields, expected, by_identity),
+        compare_malformed(sample.events, expected, by_identity),
+        *(compare_references(topic, expected, observed) for topic in _reference_topics(expected)),
+        *(compare_output(output, manifest, observed) for output in expected.outputs),
+        *compare_dead_letters(manifest.kafka(sample.events), expected, by_identity, observed.topics[DEAD_LETTERS]),
+        *(compare_table(table, manifest, observed) for table in expected.tables),
+        *(compare_view(view, manifest, observed) for view in manifest.views),
     ]
 
 
-def identity_of(record: Record) -> str:
+def identity_of(record: Record, id_field: str) -> str:
     """The event's id; a malformed record's mark; else where the record is."""
     if (mark := record.header(MARK)) is not None:
         return mark
-    try:
-        identity = json.loads(record.value or b"")["event_id"]
-    except (ValueError, KeyError, TypeError):
-        identity = None
+    identity = record.row.get(id_field) if record.row else None
     return identity if isinstance(identity, str) else f"partition {record.partition} offset {record.offset}"
 
 
-def compare_answers(expected: Expected, sent: int) -> Result:
+def compare_answers(expected: Expectation) -> Result:
     """Valid events are accepted, invalid ones refused."""
-    differences = [f"{i}: valid, but refused" for i in expected.wrongly_refused]
-    differences += [f"{i}: breaks the schema, but accepted" for i in expected.wrongly_accepted]
-    return Result("gateway: valid accepted, invalid refused", sent, sent, differences)
+    accepted = expected.accepted
+    differences = [f"{i}: valid, but refused" for i in accepted.wrongly_refused]
+    differences += [f"{i}: breaks the schema, but accepted" for i in accepted.wrongly_accepted]
+    return Result("gateway: valid accepted, invalid refused", accepted.sent, accepted.sent, differences)
 
 
-def content(event: Event) -> dict[str, Any]:
-    """The fields as the ledger has them: an optional field that is null is left out, the time in milliseconds."""
-    kept = {k: v for k, v in event.items() if v is not None or k not in OPTIONAL_FIELDS}
-    return kept | {"occurred_at": epoch_ms(kept["occurred_at"])} if "occurred_at" in kept else kept
-
-
-def _decoded(records: Iterable[Record]) -> Iterator[tuple[str, Any]]:
-    """Id, content and key of each record; a value that is no event shows as its bytes."""
-    for record in records:
-        try:
-            value: Any = content(json.loads(record.value or b"")) | {"(key)": record.key}
-        except (ValueError, TypeError, AttributeError):
-            value = record.value
-        yield identity_of(record), value
-
-
-def _with_key(event: Event) -> dict[str, Any]:
-    return content(event) | {"(key)": str(event["user_id"]).encode()}
-
-
-def compare_clicks(expected: Expected, by_identity: Sequence[tuple[str, Record]]) -> Result:
+def compare_stored(topic: str, key: tuple[str, ...], expected: Expectation, by_identity: Identified) -> Result:
     """Every accepted event is stored at least once, and nothing that was not sent."""
-    valid = [record for identity, record in by_identity if identity not in expected.malformed]
-    wanted = {i: _with_key(event) for i, event in expected.events.items()}
-    return compare_each("clicks: every accepted event, at least once", wanted, _decoded(valid), at_most_once=False)
+    gateway = expected.accepted.by_gateway
+    wanted = {
+        i: plain(event)
+        | {"(key)": key_of(event, key)}
+        | {f"({name} set)": i in gateway for name in expected.gateway_sets}
+        for i, event in expected.stored.items()
+    }
+    found = [
+        (i, _stored(record, expected.gateway_sets)) for i, record in by_identity if i not in expected.accepted.malformed
+    ]
+    return compare_each(f"{topic}: every accepted event, at least once", wanted, found, at_most_once=False)
 
 
-def compare_malformed(expected: Expected, by_identity: Sequence[tuple[str, Record]]) -> Result:
+def _stored(record: Record, gateway_sets: tuple[str, ...]) -> Any:
+    """Content and key; bytes that are no event show as they are."""
+    if record.row is None:
+        return record.value
+    row = plain(record.row)
+    return row_without(row, gateway_sets) | {"(key)": record.key} | {f"({n} set)": n in row for n in gateway_sets}
+
+
+def row_without(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def key_of(row: Row, fields: tuple[str, ...]) -> bytes:
+    """The record's key as docs/reference/contracts.md has it: one text as it is, else a compact JSON object."""
+    if len(fields) == 1 and isinstance(row[fields[0]], str):
+        return str(row[fields[0]]).encode()
+    return json.dumps({name: row[name] for name in fields}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def compare_malformed(topic: str, expected: Expectation, by_identity: Identified) -> Result:
     """What the external producer wrote is stored exactly once, byte for byte."""
     found = [(identity, record.value) for identity, record in by_identity if record.header(MARK) is not None]
-    return compare_each("clicks: malformed bytes of the external producer", expected.malformed, found)
+    return compare_each(f"{topic}: malformed bytes of the outside producer", expected.accepted.malformed, found)
 
 
-def compare_clean_clicks(expected: Expected, records: Sequence[Record]) -> Result:
-    wanted = {i: _with_key(event) for i, event in expected.events.items()}
-    return compare_each("clean_clicks: every accepted event, exactly once", wanted, _decoded(records))
+def _reference_topics(expected: Expectation) -> list[str]:
+    return sorted({reference.topic for reference in expected.accepted.references})
 
 
-def compare_page_views(expected: Expected, records: Sequence[Record]) -> Result:
-    """Every window's figures equal a recount, each window written once, with its key."""
+def compare_references(topic: str, expected: Expectation, observed: Observed) -> Result:
+    """The newest record of each key of a compacted topic."""
+    newest = {r.key: r.row and plain(r.row) for r in expected.accepted.references if r.topic == topic}
+    found = {record.key: record.row and plain(record.row) for record in observed.topics[topic]}
+    by_key = [((key or b"").decode(errors="replace"), row) for key, row in found.items()]
+    return compare_each(f"{topic}: the newest record of each key", newest, by_key)
+
+
+def compare_output(output: Output, manifest: Manifest, observed: Observed) -> Result:
+    """Every row exactly once, with its record's key."""
+    key_fields = manifest.topics[output.topic].key_fields
+    found: list[tuple[Key, Any]] = []
+    for record in observed.topics[output.topic]:
+        row = record.row
+        if row is None or any(row.get(name) is None for name in (*output.key, *key_fields)):
+            found.append(((f"partition {record.partition}", record.offset), record.value))
+        elif output.mine(row) and not output.ignored(row):
+            values = plain(row)
+            right = _same_key(record.key, row, key_fields)
+            found.append(
+                (tuple(values[n] for n in output.key), values if right else f"a record with key {record.key!r}")
+            )
+    return compare_each(f"{output.topic}: {output.title}, exactly once", output.wanted, found)
+
+
+def _same_key(key: bytes | None, row: Row, fields: tuple[str, ...]) -> bool:
+    if len(fields) == 1 and isinstance(row[fields[0]], str):
+        return key == str(row[fields[0]]).encode()
+    try:
+        return bool(plain(json.loads(key or b"")) == plain({name: row[name] for name in fields}))
+    except (ValueError, AttributeError):
+        return False
+
+
+def compare_table(table: TableRows, manifest: Manifest, observed: Observed) -> Result:
+    """Every row once, with its values, and the place of one of its records."""
+    sink = manifest.sinks[table.sink]
+    source = manifest.topics[sink.topic]
+    places: dict[Key, set[tuple[int, int]]] = {}
+    for record, row in _rows(observed.topics[sink.topic]):
+        key = tuple(row.get(name) for name in table.source_key)
+        places.setdefault(key, set()).add((record.partition, record.offset))
+    extra = {"(topic)": source.kafka, "(its record)": True, "(loaded)": True}
+    wanted = {key: _row_of(row, source.time_field) | extra for key, row in table.wanted.items()}
     found = []
-    for record in records:
-        try:
-            row = json.loads(record.value or b"")
-            key = (row["page"], epoch_ms(row["window_start"]))
-            figures: object = Views(epoch_ms(row["window_end"]), row["views"], row["visitors"])
-            if json.loads(record.key or b"") != {"page": row["page"], "window_start": row["window_start"]}:
-                figures = f"a record with key {record.key!r}"
-        except (ValueError, KeyError, TypeError):
-            key, figures = (f"partition {record.partition}", record.offset), record.value
-        if key[0] != CLOSING_PAGE:
-            found.append((key, figures))
-    return compare_each("page_views: every window, exactly once", recount(expected), found)
-
-
-def compare_table(
-    expected: Expected, by_identity: Sequence[tuple[str, Record]], rows: Sequence[Mapping[str, Any]]
-) -> Result:
-    """Every accepted event is one row, with its values, the user hashed, and the place of one of its records."""
-    places: dict[str, set[tuple[int, int]]] = {}
-    for identity, record in by_identity:
-        places.setdefault(identity, set()).add((record.partition, record.offset))
-    wanted = {i: _row_of(event) for i, event in expected.events.items()}
-    found = []
-    for row in rows:
-        identity = str(row["EVENT_ID"])
-        place = (row["_PARTITION"], row["_OFFSET"])
-        values = {name: row[name] for name in ("EVENT_ID", "USER_ID", "PAGE", "REFERRER", "AMOUNT", "_TOPIC")}
-        values |= {name: _ms(row[name]) for name in ("OCCURRED_AT", "_EVENT_TIME")}
-        values["its record"] = place in places.get(identity, ())
-        values["_LOADED_AT set"] = row["_LOADED_AT"] is not None
-        found.append((identity, values))
-    return compare_each("table: every accepted event, exactly once", wanted, found)
-
-
-def _row_of(event: Event) -> dict[str, Any]:
-    at = epoch_ms(event["occurred_at"])
-    return {
-        "EVENT_ID": event["event_id"],
-        "USER_ID": hashlib.sha256(str(event["user_id"]).encode()).hexdigest(),
-        "PAGE": event["page"],
-        "REFERRER": event.get("referrer"),
-        "AMOUNT": event.get("amount"),
-        "OCCURRED_AT": at,
-        "_EVENT_TIME": at,
-        "_TOPIC": kafka_topic(CLICKS),
-        "its record": True,
-        "_LOADED_AT set": True,
-    }
-
-
-def _ms(time: object) -> object:
-    """Epoch milliseconds; a time without a zone is UTC, as the loader writes it."""
-    if not isinstance(time, datetime):
-        return time
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def compare_view(records: Sequence[Record], answer: Sequence[Mapping[str, Any]]) -> Result:
-    """The API's view answers with each key's newest value in the topic."""
-    newest = {record.key: record.value for record in records}
-    wanted = {}
-    for value in newest.values():
-        try:
-            row = json.loads(value or b"")
-            wanted[row["page"], row["window_start"]] = row
-        except (ValueError, KeyError, TypeError):
+    for columns in observed.tables[table.sink]:
+        values = plain({name.lower(): value for name, value in columns.items()})
+        key = tuple(values.get(name) for name in table.key)
+        if table.ignored(values):
             continue
-    found = [((row.get("page"), row.get("window_start")), dict(row)) for row in answer]
-    return compare_each("view page-views: agrees with the topic", wanted, found)
+        own = {name: value for name, value in values.items() if not name.startswith("_")}
+        own |= {
+            "(topic)": values.get("_topic"),
+            **({"(event time)": values.get("_event_time")} if source.time_field else {}),
+            "(its record)": (values.get("_partition"), values.get("_offset")) in places.get(key, ()),
+            "(loaded)": "_loaded_at" in values,
+        }
+        found.append((key, own))
+    return compare_each(f"table {sink.table}: every row, exactly once", wanted, found)
+
+
+def _row_of(row: Row, time_field: str | None) -> dict[str, Any]:
+    """What the table must have; without an event time the loader's column is the record's timestamp."""
+    return plain(row) | ({"(event time)": plain(row).get(time_field)} if time_field else {})
+
+
+def _rows(records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
+    return ((record, plain(record.row)) for record in records if record.row is not None)
+
+
+def compare_view(view: str, manifest: Manifest, observed: Observed) -> Result:
+    """The API's view answers with each key's newest value in the topic."""
+    topic = manifest.topics[manifest.views[view]]
+    newest: dict[bytes | None, Row | None] = {record.key: record.row for record in observed.topics[topic.name]}
+
+    def identify(row: Row) -> Key:
+        return tuple(row.get(name) for name in topic.key_fields)
+
+    wanted = {identify(values): values for row in newest.values() if row is not None for values in [plain(row)]}
+    found = [(identify(values), values) for values in map(plain, observed.views[view])]
+    return compare_each(f"view {view}: agrees with the topic", wanted, found)

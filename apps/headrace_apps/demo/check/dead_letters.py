@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from headrace_apps.demo.check.expected import Expected
+from headrace_apps.demo.check.expectation import Expectation, Letters
 from headrace_apps.demo.check.observed import Record
 from headrace_apps.demo.check.result import Result, compare_each
-from headrace_apps.demo.clickstream import (
-    CLEANING_JOB,
-    CLICKS,
-    COUNTING_JOB,
-    MARK,
-    SINK,
-    epoch_ms,
-    kafka_topic,
-)
+from headrace_apps.demo.external import MARK
+from headrace_apps.demo.moments import epoch_ms
 
 ENVELOPE = "headrace.dlq."
-
-MALFORMED_AT = (
-    (f"job/{COUNTING_JOB}", "Malformed"),
-    (f"job/{CLEANING_JOB}", "Malformed"),
-    (f"sink/{SINK}", "Unloadable"),
-)
-LATE_AT = (f"job/{COUNTING_JOB}", "Late")
 
 Address = tuple[str | None, str | None, str | None, str | None]
 """Stage, reason, partition and offset of the record that the letter is about."""
@@ -42,32 +28,29 @@ class Letter:
 
 
 def compare_dead_letters(
-    expected: Expected, clicks: Sequence[tuple[str, Record]], letters: Sequence[Record]
+    topic: str, expected: Expectation, stored: Sequence[tuple[str, Record]], letters: Sequence[Record]
 ) -> Iterator[Result]:
-    """One result for late events, one for each stage that meets malformed bytes, one for anything else."""
-    late = [record for identity, record in clicks if identity in expected.late]
-    malformed = [record for _, record in clicks if record.header(MARK) is not None]
-    found = [(_address(letter), _letter(letter)) for letter in letters]
-    known = {LATE_AT, *MALFORMED_AT}
-    yield _compare("late events", LATE_AT, late, found)
-    for stage in MALFORMED_AT:
-        yield _compare("malformed bytes", stage, malformed, found)
+    """One result for each stage and reason, one for anything else. `topic`: the raw topic's name in Kafka."""
+    about = {
+        "late": [record for identity, record in stored if identity in expected.accepted.late],
+        "malformed": [record for _, record in stored if record.header(MARK) is not None],
+    }
+    found = [(_address(letter), _letter(letter, topic)) for letter in letters]
+    known = {(one.stage, one.reason) for one in expected.letters}
+    for one in expected.letters:
+        yield _compare(one, about[one.about], found)
     others = [item for item in found if item[0][:2] not in known]
     yield compare_each("dead letters: nothing else", {}, others)
 
 
-def _compare(
-    what: str,
-    stage: tuple[str, str],
-    records: Sequence[Record],
-    found: Sequence[tuple[Address, Letter]],
-) -> Result:
+def _compare(one: Letters, records: Sequence[Record], found: Sequence[tuple[Address, Letter]]) -> Result:
+    stage = (one.stage, one.reason)
     wanted = {
         (*stage, str(r.partition), str(r.offset)): Letter(r.key, r.value, frozenset(r.headers), "complete")
         for r in records
     }
     own = [item for item in found if item[0][:2] == stage]
-    return compare_each(f"dead letters: {what}, {stage[0]} {stage[1]}", wanted, own)
+    return compare_each(f"dead letters: {one.about}, {one.stage} {one.reason}", wanted, own)
 
 
 def _address(letter: Record) -> Address:
@@ -77,14 +60,14 @@ def _address(letter: Record) -> Address:
     return stage, reason, partition, offset
 
 
-def _letter(letter: Record) -> Letter:
+def _letter(letter: Record, topic: str) -> Letter:
     original = frozenset(header for header in letter.headers if not header[0].startswith(ENVELOPE))
-    return Letter(letter.key, letter.value, original, _envelope(letter))
+    return Letter(letter.key, letter.value, original, _envelope(letter, topic))
 
 
-def _envelope(letter: Record) -> str:
+def _envelope(letter: Record, topic: str) -> str:
     """`complete`, or what is wrong with it."""
-    if letter.header(ENVELOPE + "topic") != kafka_topic(CLICKS):
+    if letter.header(ENVELOPE + "topic") != topic:
         return f"topic is {letter.header(ENVELOPE + 'topic')}"
     if letter.header(ENVELOPE + "attempt") != "1":
         return f"attempt is {letter.header(ENVELOPE + 'attempt')}"

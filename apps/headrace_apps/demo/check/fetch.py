@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from headrace_apps.demo.check.observed import Observed, Record
 from headrace_apps.demo.check.places import Places
-from headrace_apps.demo.clickstream import CLEAN_CLICKS, CLICKS, DEAD_LETTERS, PAGE_VIEWS, VIEW, kafka_topic
+from headrace_apps.demo.sample import DEAD_LETTERS, Manifest
+from headrace_apps.demo.wire import UndecodableError, Wire
 
 PATIENCE_SECONDS = 60.0
 """Without a single record or end of partition."""
@@ -24,24 +26,31 @@ class FetchError(Exception):
     """A place could not be read; worded for the person who started the check."""
 
 
-def fetch_observed(places: Places, progress: Callable[[str], object]) -> Observed:
+def fetch_observed(manifest: Manifest, places: Places, progress: Callable[[str], object]) -> Observed:
     """Everything, one place after the other. Raises FetchError."""
-    topics = {}
-    for name in (CLICKS, CLEAN_CLICKS, PAGE_VIEWS, DEAD_LETTERS):
-        topics[name] = list(fetch_topic(places.bootstrap, kafka_topic(name)))
-        progress(f"{kafka_topic(name)}: {len(topics[name]):,} records")
-    table = fetch_table(places.snowflake, places.table)
-    progress(f"{places.table}: {len(table):,} rows")
-    view = fetch_view(places.gateway, places.token)
-    progress(f"view {VIEW}: {len(view):,} keys")
-    return Observed(
-        clicks=topics[CLICKS],
-        clean_clicks=topics[CLEAN_CLICKS],
-        page_views=topics[PAGE_VIEWS],
-        dead_letters=topics[DEAD_LETTERS],
-        table=table,
-        view=view,
-    )
+    wire = Wire(manifest, places.registry)
+    topics, tables, views = {}, {}, {}
+    for name in (*manifest.topics, DEAD_LETTERS):
+        records = list(fetch_topic(places.bootstrap, manifest.kafka(name)))
+        topics[name] = records if name == DEAD_LETTERS else [decoded(record, wire, name) for record in records]
+        progress(f"{manifest.kafka(name)}: {len(records):,} records")
+    for sink in manifest.sinks.values():
+        tables[sink.name] = fetch_table(places.snowflake, f"{places.database}.{sink.table}")
+        progress(f"{sink.table}: {len(tables[sink.name]):,} rows")
+    for view in manifest.views:
+        views[view] = fetch_view(places.gateway, places.token, view)
+        progress(f"view {view}: {len(views[view]):,} keys")
+    return Observed(topics, tables, views)
+
+
+def decoded(record: Record, wire: Wire, topic: str) -> Record:
+    """The record with its fields, where its bytes are a record of the topic."""
+    if record.value is None:
+        return record
+    try:
+        return replace(record, row=wire.decode(topic, record.value))
+    except UndecodableError:
+        return record
 
 
 def fetch_topic(bootstrap: str, topic: str) -> Iterator[Record]:
@@ -106,20 +115,20 @@ def fetch_table(connection: Mapping[str, Any], table: str) -> list[dict[str, Any
         raise FetchError(f"table {table}: {error.msg or error}") from error
 
 
-def fetch_view(gateway: str, token: str) -> list[dict[str, Any]]:
+def fetch_view(gateway: str, token: str, view: str) -> list[dict[str, Any]]:
     """Every row of the view's answer, page by page."""
     rows: list[dict[str, Any]] = []
     parameters: dict[str, str | int] = {"limit": 1000}
     try:
         with httpx.Client(base_url=gateway, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
             while True:
-                answer = client.get(f"/v1/views/{VIEW}", params=parameters)
+                answer = client.get(f"/v1/views/{view}", params=parameters)
                 if answer.status_code != 200:
-                    raise FetchError(f"view {VIEW} at {gateway}: {answer.status_code} {answer.text[:300]}")
+                    raise FetchError(f"view {view} at {gateway}: {answer.status_code} {answer.text[:300]}")
                 page = answer.json()
                 rows += [entry["value"] for entry in page["entries"]]
                 if not page.get("next"):
                     return rows
                 parameters["cursor"] = page["next"]
     except httpx.HTTPError as error:
-        raise FetchError(f"view {VIEW} at {gateway}: {error}") from error
+        raise FetchError(f"view {view} at {gateway}: {error}") from error

@@ -9,13 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka record as a read_committed consumer sees it."""
+    """One Kafka record as a read_committed consumer sees it. `row`: its fields; None where the bytes are no record."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    row: Mapping[str, Any] | None = None
 
     def header(self, name: str) -> str | None:
         """The last value under that name, as text."""
@@ -27,11 +28,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The topics, the loaded table's rows (column name → Python value) and the view's answer."""
+    """Topics by short name (the dead letters' as `dead-letters`), tables by sink, views' answers by name."""
 
-    clicks: Sequence[Record]
-    clean_clicks: Sequence[Record]
-    page_views: Sequence[Record]
-    dead_letters: Sequence[Record]
-    table: Sequence[Mapping[str, Any]]
-    view: Sequence[Mapping[str, Any]]
+    topics: Mapping[str, Sequence[Record]]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]]
+    views: Mapping[str, Sequence[Mapping[str, Any]]]

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace_apps.demo.clickstream import TABLE
-
 LOGIN_SECONDS = 20
 
 # The connector announces defaults of future versions on every login.
@@ -19,20 +17,22 @@ warnings.filterwarnings("ignore", category=FutureWarning, module=r"snowflake\.co
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`snowflake` are arguments of `snowflake.connector.connect`; `table` is its full name."""
+    """`snowflake` are arguments of `snowflake.connector.connect`; the sinks' tables are in `database`."""
 
     bootstrap: str
+    registry: str | None
     gateway: str
     token: str
     snowflake: Mapping[str, Any]
-    table: str
+    database: str
 
 
 def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--bootstrap", required=True, help="Kafka's address, host:port")
+    add("--registry", help="the schema registry's Confluent API; not needed where all topics are JSON")
     add("--gateway", required=True, help="the API's address, http://host:port")
-    add("--token-file", type=Path, required=True, help="a token that may read the view")
+    add("--token-file", type=Path, required=True, help="a token that may read the views")
     add("--snowflake-account", required=True)
     add("--snowflake-user", required=True)
     add("--snowflake-password-file", type=Path)
@@ -43,7 +43,6 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     add("--snowflake-database", required=True)
     add("--snowflake-warehouse")
     add("--snowflake-role")
-    add("--table", default=TABLE, help="SCHEMA.TABLE (default: %(default)s)")
 
 
 def places_of(options: argparse.Namespace) -> Places:
@@ -66,10 +65,11 @@ def places_of(options: argparse.Namespace) -> Places:
     }
     return Places(
         bootstrap=options.bootstrap,
+        registry=options.registry,
         gateway=options.gateway,
         token=_content(options.token_file),
         snowflake={name: value for name, value in given.items() if value is not None} | secret | bounds,
-        table=f"{options.snowflake_database}.{options.table}",
+        database=options.snowflake_database,
     )
 
 

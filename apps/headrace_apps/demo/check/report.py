@@ -13,8 +13,8 @@ from headrace_apps.demo.check.result import Result
 SHOWN = 8
 
 
-def print_results(results: Sequence[Result], console: Console) -> None:
-    table = Table(title="Check: what was sent against what arrived", title_justify="left")
+def print_results(pipeline: str, results: Sequence[Result], console: Console) -> None:
+    table = Table(title=f"Check of {pipeline}: what was sent against what arrived", title_justify="left")
     table.add_column("check", overflow="fold")
     table.add_column("expected", justify="right")
     table.add_column("found", justify="right")
@@ -33,6 +33,6 @@ def print_results(results: Sequence[Result], console: Console) -> None:
                 console.print(f"  {difference}", markup=False, highlight=False, soft_wrap=True)
     failed = sum(not result.passed for result in results)
     if failed:
-        console.print(f"[red]The check failed: {failed} of {len(results)} comparisons differ.[/red]")
+        console.print(f"[red]The check of {pipeline} failed: {failed} of {len(results)} comparisons differ.[/red]")
     else:
-        console.print(f"[green]The check passed: all {len(results)} comparisons agree.[/green]")
+        console.print(f"[green]The check of {pipeline} passed: all {len(results)} comparisons agree.[/green]")

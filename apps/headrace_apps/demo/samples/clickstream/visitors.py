@@ -1,4 +1,4 @@
-"""Visitors of a made-up shop: seeded sessions that walk from page to page. Pure; stream.py stamps the clicks."""
+"""Visitors of a made-up shop: seeded walks that walk from page to page. Pure; author.py stamps the clicks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Session:
     referrer: str | None
 
 
-class Sessions:
+class Visitors:
     """An endless stream of clicks by `concurrent` visitors at a time, of `users` in all; few of them come often."""
 
     def __init__(self, rng: Random, *, users: int = 2_000, concurrent: int = 150) -> None:

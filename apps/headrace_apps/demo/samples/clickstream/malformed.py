@@ -7,8 +7,8 @@ from collections.abc import Callable
 from random import Random
 from uuid import UUID
 
-from headrace_apps.demo.clickstream import rfc3339
-from headrace_apps.demo.ledger import Kind, Sent
+from headrace_apps.demo.moments import rfc3339
+from headrace_apps.demo.wire import Wire
 
 Break = Callable[[dict[str, object]], bytes | None]
 
@@ -44,17 +44,15 @@ BREAKS: dict[str, Break] = {
 }
 
 
-def malformed_records(rng: Random) -> list[Sent]:
-    """One record of each kind, in random order; ids are unique, the contents a valid click before they are broken."""
-    records = []
-    for name, broken in BREAKS.items():
-        identity = str(UUID(int=rng.getrandbits(128), version=4))
-        click: dict[str, object] = {
-            "event_id": identity,
-            "user_id": f"external-{rng.randrange(1000)}",
-            "page": "/malformed",
-            "occurred_at": rfc3339(rng.randrange(1_700_000_000_000, 1_800_000_000_000)),
-        }
-        records.append(Sent(f"{name.replace(' ', '-')}/{identity}", Kind.MALFORMED, raw=broken(click)))
-    rng.shuffle(records)
-    return records
+def malformed_records(rng: Random, wire: Wire) -> list[tuple[str, bytes | None]]:  # noqa: ARG001 - JSON needs no ids
+    """One record of each kind; the contents are a valid click before they are broken."""
+    return [(name, broken(_click(rng))) for name, broken in BREAKS.items()]
+
+
+def _click(rng: Random) -> dict[str, object]:
+    return {
+        "event_id": str(UUID(int=rng.getrandbits(128), version=4)),
+        "user_id": f"external-{rng.randrange(1000)}",
+        "page": "/malformed",
+        "occurred_at": rfc3339(rng.randrange(1_700_000_000_000, 1_800_000_000_000)),
+    }

@@ -29,7 +29,7 @@ class Purchase:
     amount: float
 
     def to_click(self) -> dict[str, object]:
-        """The purchase in the clickstream's fields, all but id and time; the sender stamps those."""
+        """The purchase in the clickstream's fields, all but id and time."""
         return {
             "user_id": f"cdnow-{self.customer}",
             "page": "/checkout/confirmed",
