@@ -13,9 +13,7 @@ from headrace.core.schema import canonical
 def format_options(schema: Schema, subject: str, registry_url: str) -> dict[str, str]:
     """`value.format` and all that it needs to read and write this schema."""
     name = f"headrace-{schema.format.lower()}"
-    options = {**_declaration(schema), **_paths_by_need(schema.columns)}
-    if schema.format != "JSON":
-        options = {"registry": registry_url, "subject": subject, **options}
+    options = {"registry": registry_url, "subject": subject, **_declaration(schema), **_paths_by_need(schema.columns)}
     return {"value.format": name} | {f"value.{name}.{key}": value for key, value in options.items()}
 
 

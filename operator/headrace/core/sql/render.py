@@ -96,7 +96,7 @@ def _source(topic: Topic, lateness: Lateness, platform: Platform, names: JobName
     ]
     if topic.event_time:
         field = quote(topic.event_time.field)
-        columns.append(f"WATERMARK FOR {field} AS {field} - {_interval(topic.event_time.out_of_orderness_ms)}")
+        columns.append(f"WATERMARK FOR {field} AS {field} - {interval(topic.event_time.out_of_orderness_ms)}")
     options = {
         "connector": "headrace",
         "topic": names.kafka[topic.name],
@@ -129,6 +129,8 @@ def _late_options(lateness: Lateness) -> dict[str, str]:
         options["headrace.late.size"] = f"{lateness.size_ms} ms"
         if lateness.slide_ms:
             options["headrace.late.slide"] = f"{lateness.slide_ms} ms"
+        if lateness.partition:
+            options["headrace.late.partition"] = ";".join(lateness.partition)
         if lateness.kind != "session":
             options["headrace.late.offset"] = f"{lateness.offset_ms} ms"
     return options
@@ -268,7 +270,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _interval(ms: int) -> str:
+def interval(ms: int) -> str:
     """Days to milliseconds: the only interval whose leading field (up to 999 days) holds every bound we accept."""
     days, rest = divmod(ms, 86_400_000)
     hours, rest = divmod(rest, 3_600_000)

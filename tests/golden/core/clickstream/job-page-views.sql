@@ -39,8 +39,10 @@ CREATE TEMPORARY TABLE `__source_clicks` (
   'scan.startup.mode' = 'earliest-offset',
   'key.format' = 'raw',
   'key.fields' = '_key',
-  'value.format' = 'headrace-json',
   'value.fields-include' = 'EXCEPT_KEY',
+  'value.format' = 'headrace-json',
+  'value.headrace-json.registry' = 'http://127.0.0.1:8081',
+  'value.headrace-json.subject' = 'clickstream.clicks-value',
   'value.headrace-json.required' = 'event_id;user_id;page;occurred_at',
   'headrace.late.rule' = 'window',
   'headrace.late.kind' = 'tumble',
@@ -115,6 +117,6 @@ SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
   'headrace.dlq.topic', CAST('clickstream.clicks' AS BYTES),
   'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
   'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
-  'headrace.dlq.attempt', CAST('1' AS BYTES),
+  'headrace.dlq.attempt', CAST(COALESCE(CAST(`_headers`['headrace.attempt'] AS STRING), '1') AS BYTES),
   'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
 FROM `__source_clicks` WHERE `_outcome` IN ('malformed', 'late');

@@ -44,6 +44,8 @@ CREATE TEMPORARY TABLE `__source_readings` (
   'key.fields' = '_key',
   'value.fields-include' = 'EXCEPT_KEY',
   'value.format' = 'headrace-json',
+  'value.headrace-json.registry' = 'http://127.0.0.1:8081',
+  'value.headrace-json.subject' = 'plant.readings.v1-value',
   'value.headrace-json.required' = 'machine;line;seq;at_ms',
   'value.headrace-json.json' = 'extra',
   'value.headrace-json.epoch-millis' = 'at_ms',

@@ -90,6 +90,8 @@ CREATE TEMPORARY TABLE `__source_accounts` (
   'key.fields' = '_key',
   'value.fields-include' = 'EXCEPT_KEY',
   'value.format' = 'headrace-json',
+  'value.headrace-json.registry' = 'http://127.0.0.1:8081',
+  'value.headrace-json.subject' = 'payments.accounts-value',
   'value.headrace-json.required' = 'account_id;segment;updated_at',
   'headrace.late.rule' = 'none',
   'scan.watermark.idle-timeout' = '30000 ms',
