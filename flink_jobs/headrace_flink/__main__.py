@@ -1,8 +1,10 @@
 """The command line of the job runner.
 
     python -m headrace_flink run DOC.json… --jobmanager HOST:PORT --jar JAR… [--from-state PATH] [--check]
+    python -m headrace_flink serve --jar JAR… --planner DIR
 
-One JSON line per document on standard output: {"name", "jobId"} or {"name", "error": {…}}; exit code 1 when one failed.
+`run`: one JSON line per document on standard output: {"name", "jobId"} or {"name", "error": {…}}; exit code 1 when one
+failed. `serve`: stays, and answers requests (resident.py); DIR keeps the unpacked planner.
 Without --jobmanager (or with --local-cluster) the environment's own executor runs the job, which is how the same module
 is the entry of an application cluster on Kubernetes.
 """
@@ -14,6 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from headrace_flink.submit import Cluster, SubmissionError, check, submit
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
+    if given.do == "serve":
+        return serve(tuple(given.jar), given.planner)
     cluster = Cluster(given.jobmanager, tuple(given.jar))
     if len(given.documents) > 1 and given.from_state is not None:
         print("headrace-flink: --from-state is one job's state: give one document", file=sys.stderr)
@@ -50,18 +55,46 @@ def run_document(path: Path, cluster: Cluster, *, from_state: str | None, only_c
             return {"name": document.name, "plan": check(document, cluster)}
         return {"name": document.name, "jobId": submit(document, cluster, from_state)}
     except SubmissionError as e:
-        error = {
-            "message": e.failure.message,
-            "line": e.failure.line,
-            "column": e.failure.column,
-            "statement": e.statement,
-        }
-        return {"name": document.name, "error": {key: value for key, value in error.items() if value is not None}}
+        return {"name": document.name, "error": e.told()}
+
+
+def serve(jars: tuple[Path, ...], planner: Path) -> int:
+    """Stays until standard input ends, and ends the process. 1 when the JVM did not start."""
+    from headrace_flink.gateway import GatewayError, start_gateway, unpack_planner
+    from headrace_flink.resident import Resident, connect
+
+    prepare_client(os.environ)
+    output = own_standard_output()
+    home = Path(next(iter(pyflink_paths())))
+    try:
+        gateway = start_gateway(home, unpack_planner(home, planner), jars, os.environ)
+    except (GatewayError, OSError) as e:
+        print(f"headrace-flink: {e}", file=sys.stderr)
+        return 1
+    try:
+        connect(gateway)
+        Resident(gateway, jars).serve(sys.stdin, output)
+    finally:
+        gateway.stop()
+    output.flush()
+    os._exit(0)  # PyFlink's objects would each try to tell a JVM that is gone that they are garbage
+
+
+def pyflink_paths() -> Sequence[str]:
+    """Where the pyflink package is, found without importing it."""
+    found = find_spec("pyflink")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("apache-flink is not installed here")
+    return found.submodule_search_locations
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headrace_flink", description=__doc__)
-    run = parser.add_subparsers(required=True).add_parser("run", help="run job documents on a Flink cluster")
+    commands = parser.add_subparsers(required=True, dest="do")
+    stays = commands.add_parser("serve", help="stay, and answer requests on standard input")
+    stays.add_argument("--jar", type=Path, action="append", default=[], help="of the jobs; repeatable")
+    stays.add_argument("--planner", type=Path, required=True, metavar="DIR", help="keeps the unpacked planner")
+    run = commands.add_parser("run", help="run job documents on a Flink cluster")
     run.add_argument("documents", nargs="+", type=Path, metavar="DOC.json")
     where = run.add_mutually_exclusive_group()
     where.add_argument("--jobmanager", metavar="HOST:PORT", help="the REST endpoint of a session cluster")

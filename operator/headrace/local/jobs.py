@@ -7,41 +7,33 @@ cluster lost (its job manager died) is submitted again from the newest complete 
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from headrace.core.diff import Action, ObservedRun, Step
 from headrace.core.documents import JobDocument
 from headrace.core.plan import FlinkJob
 from headrace.local.checkpoints import newest_state, path_of
 from headrace.local.errors import PartError
-from headrace.local.flink_jobs import Runner
 from headrace.local.flink_rest import POLL, FlinkRest
-from headrace.local.flink_words import in_words_of_the_manifest
-from headrace.local.processes import logs
-from headrace.local.processes.spawn import Spawner
+from headrace.local.flink_words import complaints_of
+from headrace.local.planner import Planner
 from headrace.local.services.flink import SLOTS, FlinkCluster
 from headrace.local.site import Site
 from headrace.local.slots import Slots
 from headrace.local.state import JobRecord, Records, write_whole
 
 START_SECONDS = 120.0
-TOGETHER_SECONDS = 0.3  # jobs that are wanted within it share a planner, which takes seconds of CPU to start
-SUBMIT_LOG = "flink-submit"
-STATE_PATH = "execution.state-recovery.path"
+CORRECT = "correct the job's sql"
 KEPT_RUNS = 2  # checkpoints of so many earlier runs of a job are kept
 
 
 class Jobs:
-    def __init__(self, site: Site, spawner: Spawner, records: Records, runner: Runner, cluster: FlinkCluster) -> None:
-        self._site, self._spawner, self._records = site, spawner, records
-        self._runner, self._cluster = runner, cluster
+    def __init__(self, site: Site, records: Records, planner: Planner, cluster: FlinkCluster) -> None:
+        self._site, self._records, self._planner = site, records, planner
+        self._address = cluster.rest.removeprefix("http://")
         self._rest = FlinkRest(cluster.rest)
         self._slots = Slots(SLOTS)
-        self._planner = asyncio.Lock()  # one planner at a time: each is a JVM that wants a core
-        self._waiting: list[tuple[str, Path, asyncio.Future[str]]] = []
 
     async def observe(self) -> dict[str, ObservedRun]:
         """The jobs that run. Raises OSError when the job manager does not answer."""
@@ -109,14 +101,8 @@ class Jobs:
 
     async def _check(self, document: JobDocument) -> None:
         """Lets Flink plan the job without running it. Raises PartError with what Flink refuses."""
-        file = self._document_file(document.name).with_suffix(".check.json")
-        await asyncio.to_thread(write_whole, file, document.to_json())
-        try:
-            async with self._planner:
-                printed = await self._run_planner([file], "--check")
-        finally:
-            file.unlink(missing_ok=True)
-        _told(document.name, printed, self._site.log(SUBMIT_LOG))
+        if complaints := complaints_of(await self._planner.check(document)):
+            raise PartError(f"Flink refuses job {document.name}: {'; '.join(map(str, complaints))}", CORRECT)
 
     def _document_file(self, name: str) -> Path:
         return self._site.state / "documents" / f"job-{name}.json"
@@ -127,65 +113,23 @@ class Jobs:
         record = self._records.jobs.get(name) or JobRecord(owner=owner, digest="")
         checkpoints = self._site.state / "flink" / "checkpoints" / name
         state = await asyncio.to_thread(newest_state, checkpoints, record.savepoint)
-        file = self._document_file(name)
-        attempt = file.with_name(f"{file.stem}.new.json")
-        # The state goes into the document's own settings, so that one process can submit several jobs.
-        settings = {**document.config, **({STATE_PATH: state} if state else {})}
-        await asyncio.to_thread(write_whole, attempt, document.model_copy(update={"config": settings}).to_json())
-        job = await self._submit(name, attempt)
+        job = await self._submit(document, state)
         await self._until_running(name, job)
-        await asyncio.to_thread(write_whole, file, document.to_json())
-        attempt.unlink(missing_ok=True)
+        await asyncio.to_thread(write_whole, self._document_file(name), document.to_json())
         record.owner, record.digest, record.flink_id = owner, document.digest, job
         self._records.jobs[name] = record
         self._records.save(self._site.state)
         await asyncio.to_thread(self._forget_old_runs, checkpoints, job, state)
 
-    async def _submit(self, name: str, document: Path) -> str:
-        """The Flink id of the submitted job. Jobs that are wanted together are planned by one process."""
-        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append((name, document, outcome))
-        async with self._planner:
-            if not outcome.done():
-                await asyncio.sleep(TOGETHER_SECONDS)
-                batch, self._waiting = self._waiting, []
-                try:
-                    printed = await self._run_planner([document for _, document, _ in batch])
-                    for job, _, future in batch:
-                        try:
-                            future.set_result(str(_told(job, printed, self._site.log(SUBMIT_LOG))["jobId"]))
-                        except PartError as error:
-                            future.set_exception(error)
-                except OSError as error:  # the planner could not even be started: each job says so
-                    for _, _, future in batch:
-                        if not future.done():
-                            future.set_exception(OSError(*error.args))
-                finally:
-                    for _, _, future in batch:
-                        if not future.done():
-                            future.cancel()
-        return await outcome
-
-    async def _run_planner(self, documents: list[Path], *options: str) -> str:
-        """What the runner printed."""
-        address = self._cluster.rest.removeprefix("http://")
-        command = [*self._runner.command, "run", *map(str, documents), "--jobmanager", address, *options]
-        for jar in self._runner.jars:
-            command += ["--jar", str(jar)]
-        printed = self._site.folder("documents") / "outcomes.jsonl"
-        with printed.open("wb") as output, logs.open_log(self._site.log(SUBMIT_LOG)) as errors:
-            process = await self._spawner.start(
-                command,
-                output=output,
-                errors=errors,
-                environ={**self._runner.environ, **self._cluster.environ},
-                folder=self._site.state,
-            )
-        try:
-            await process.wait()
-        finally:
-            self._spawner.ended(process)
-        return await asyncio.to_thread(printed.read_text)
+    async def _submit(self, document: JobDocument, state: str | None) -> str:
+        """The Flink id of the submitted job. Raises PartError with what Flink refuses."""
+        answer = await self._planner.submit(document, self._address, state)
+        if "jobId" in answer:
+            return str(answer["jobId"])
+        if is_about_state(answer["error"]["message"]):
+            raise _cannot_take_over(document.name, answer["error"]["message"])
+        told = "; ".join(map(str, complaints_of(answer)))
+        raise PartError(f"Flink refuses job {document.name}: {told}", CORRECT)
 
     async def _until_running(self, name: str, job: str) -> None:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
@@ -226,25 +170,4 @@ def _cannot_take_over(name: str, why: str) -> PartError:
     return PartError(
         f"job {name} cannot take over the state of its last version: {short}",
         "give the changed job a new name: it then starts from the beginning of its topics",
-    )
-
-
-def _told(name: str, printed: str, log: Path) -> dict[str, Any]:
-    """The runner's outcome line of a job. Raises PartError with the runner's words."""
-    files = {f"job-{name}.new", f"job-{name}.check"}  # a document that could not be read is told by its file's name
-    for line in printed.splitlines():
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(told, dict) or told.get("name") not in {name, *files}:
-            continue
-        if "error" in told:
-            error = told["error"]
-            if is_about_state(error["message"]):
-                raise _cannot_take_over(name, error["message"])
-            raise PartError(f"Flink refuses job {name}: {in_words_of_the_manifest(error)}", "correct the job's sql")
-        return told
-    raise PartError(
-        f"the submission of job {name} ended without an answer; its log is {log}", "see the log", logs.last_lines(log)
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from typing import Any
 
+from headrace.core.documents import JobDocument
 from headrace.core.plan import Plan
 from headrace.local import environments
 from headrace.local.backend import Parts
@@ -17,6 +18,7 @@ from headrace.local.errors import PartError
 from headrace.local.flink_jobs import Runner, make_runner
 from headrace.local.flink_metrics import PushedMetrics, served
 from headrace.local.jobs import Jobs
+from headrace.local.planner import Planner
 from headrace.local.processes.supervisor import Supervisor
 from headrace.local.services.apicurio import NAME as APICURIO
 from headrace.local.services.apicurio import apicurio, registry_url
@@ -31,6 +33,7 @@ from headrace.local.subjects import Subjects
 from headrace.local.topics import Topics
 
 METRICS = "flink-metrics"
+WARMING_JOBS = 2  # the first plan loads most classes; more would only take the cores from what else starts
 
 
 class PartsOnDemand:
@@ -47,12 +50,15 @@ class PartsOnDemand:
         self.parts = Parts(loop.create_future(), loop.create_future(), loop.create_future(), loop.create_future())
         self.failed: asyncio.Future[None] = loop.create_future()
         self.settled = False
+        self.planner: Planner | None = None
+        self._first_jobs: tuple[JobDocument, ...] = ()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._open = ExitStack()
 
     def need(self, plans: Iterable[Plan]) -> None:
         """Starts what these plans need and does not run yet."""
         plans = list(plans)
+        self._first_jobs = tuple(job.document for plan in plans for job in plan.jobs)[:WARMING_JOBS]
         self._start("topics", self._broker, KAFKA)
         self._start("subjects", self._registry, APICURIO)
         if any(plan.jobs for plan in plans):
@@ -64,6 +70,8 @@ class PartsOnDemand:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self.planner is not None:
+            await self.planner.close()
         for future in (*self.parts.futures.values(), self.failed):
             future.cancel()
 
@@ -118,10 +126,20 @@ class PartsOnDemand:
             opened.enter_context(served(PushedMetrics(), site.ports.port(METRICS)))
             cluster = flink_cluster(site, environments.pyflink_home(python), site.address(METRICS))
             async with asyncio.TaskGroup() as group:
-                runner = group.create_task(make_runner(site, spawner))
+                planner = group.create_task(self._planner(cluster))
                 group.create_task(self._cluster(cluster))
             self._open.push(opened.pop_all())
-        return Jobs(site, spawner, self._records, runner.result(), cluster)
+        return Jobs(site, self._records, planner.result(), cluster)
+
+    async def _planner(self, cluster: FlinkCluster) -> Planner:
+        """Starts at once, beside the broker: when the cluster is there, the first plan must not wait for classes."""
+        runner = await make_runner(self._site, self._supervisor.spawner)
+        self.planner = planner = Planner(self._site, self._supervisor.spawner, runner, cluster.environ)
+        await planner.start()
+        for document in self._first_jobs:
+            # What is wrong with a job is told when it is its turn; this is for the classes that its plan takes.
+            await planner.check(document)
+        return planner
 
     async def _cluster(self, cluster: FlinkCluster) -> None:
         await self._broker_first()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from headrace.core.diff import Action, Step
+from headrace.core.documents import JobDocument
+from headrace.core.plan import FlinkJob
 from headrace.local.announce import LineAnnouncer
 from headrace.local.errors import PartError
 from headrace.local.flink_rest import FlinkRest, RunningJob
 from headrace.local.jobs import Jobs
+from headrace.local.planner import Planner
 from headrace.local.ports import Ports
 from headrace.local.services.flink import FlinkCluster
 from headrace.local.site import Site
@@ -32,14 +34,40 @@ class OneJob:
         return f"{folder}/savepoint-{job}"
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
+class PaperPlanner:
+    """A planner that gives one answer, or dies."""
+
+    def __init__(self, answer: dict[str, Any] | None) -> None:
+        self.answer = answer
+        self.submitted: list[str | None] = []
+
+    async def check(self, document: JobDocument) -> dict[str, Any]:
+        return self._told()
+
+    async def submit(self, document: JobDocument, rest: str, state: str | None) -> dict[str, Any]:
+        self.submitted.append(state)
+        return self._told()
+
+    def _told(self) -> dict[str, Any]:
+        if self.answer is None:
+            raise OSError("Flink's planner died")
+        return self.answer
+
+
+def jobs_with(tmp_path: Path, answer: dict[str, Any] | None) -> Jobs:
     site = Site(tmp_path, tmp_path, Ports(tmp_path / "ports.json"), LineAnnouncer(print))
-    nothing = cast("Any", None)
     cluster = cast("FlinkCluster", type("Cluster", (), {"rest": "http://127.0.0.1:1", "environ": {}})())
-    made = Jobs(site, nothing, Records(), nothing, cluster)
+    made = Jobs(site, Records(), cast("Planner", PaperPlanner(answer)), cluster)
     made._rest = cast("FlinkRest", OneJob())
     return made
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return jobs_with(tmp_path, None)
+
+
+DOCUMENT = JobDocument(name="shop.totals", parallelism=1, config={}, statements=(), inserts=("INSERT",))
 
 
 async def test_a_job_that_leaves_keeps_the_record_of_its_savepoint(jobs: Jobs, tmp_path: Path) -> None:
@@ -52,15 +80,28 @@ async def test_a_job_that_leaves_keeps_the_record_of_its_savepoint(jobs: Jobs, t
     assert await jobs.observe() == {}
 
 
-async def test_a_planner_that_cannot_start_is_an_error_of_every_job_of_its_batch(
-    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def failing(documents: list[Path]) -> str:
-        raise OSError(f"no process for {len(documents)}")
+async def test_a_planner_that_dies_is_an_error_that_passes(jobs: Jobs) -> None:
+    with pytest.raises(OSError, match="planner died"):
+        await jobs._submit(DOCUMENT, None)
 
-    monkeypatch.setattr(jobs, "_run_planner", failing)
-    told = await asyncio.gather(*(jobs._submit(name, tmp_path) for name in ("a", "b")), return_exceptions=True)
-    assert [(type(error), str(error)) for error in told] == [(OSError, "no process for 2")] * 2
+
+async def test_a_changed_job_that_flink_refuses_is_told_before_the_running_one_is_stopped(tmp_path: Path) -> None:
+    answer = {"columns": [{"name": "a", "sql": "INT"}], "output": [], "missing": ["total"], "unfit": []}
+    jobs = jobs_with(tmp_path, answer)
+    step = Step(Action.CHANGE, "job/shop.totals", FlinkJob("shop.totals", DOCUMENT, (), ()))
+    with pytest.raises(PartError, match="its SELECT gives no column 'total'"):
+        await jobs.apply(step, "shop")
+    assert "shop.totals" not in jobs._records.jobs  # nothing was stopped, so no savepoint was recorded
+
+
+async def test_a_state_that_cannot_be_taken_over_is_said_with_what_to_do(tmp_path: Path) -> None:
+    refusal = "Failed to rollback to checkpoint/savepoint file:/s. If you want to allow to skip this, set a flag."
+    jobs = jobs_with(tmp_path, {"error": {"message": refusal}})
+    with pytest.raises(PartError) as caught:
+        await jobs._submit(DOCUMENT, "file:///s")
+    assert "cannot take over the state of its last version" in str(caught.value)
+    assert "give the changed job a new name" in str(caught.value)
+    assert "flag" not in str(caught.value)
 
 
 def test_a_job_for_which_too_few_slots_are_free_is_refused_with_who_has_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
 class WithJobs:
     """As much of a plan as is looked at here."""
 
-    jobs, loaders = ("a job",), ()
+    jobs, loaders = (SimpleNamespace(document=None),), ()
 
 
 PLAN = cast("Plan", WithJobs())

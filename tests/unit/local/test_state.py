@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import stat
@@ -17,7 +16,6 @@ import pytest
 from headrace.local.checkpoints import newest_state
 from headrace.local.control import LONGEST_SOCKET_PATH, socket_path
 from headrace.local.errors import PartError
-from headrace.local.jobs import _told
 from headrace.local.keys import AUDIENCE, ISSUER, jwks_file, sign_token
 from headrace.local.processes import logs
 from headrace.local.state import JobRecord, Records, StateLock, TopicRecord, state_worded, write_whole
@@ -85,41 +83,6 @@ def test_a_savepoint_counts_when_it_is_newer(tmp_path: Path) -> None:
 
 def test_a_savepoint_that_is_gone_is_passed_over(tmp_path: Path) -> None:
     assert newest_state(tmp_path, (tmp_path / "gone").as_uri()) is None
-
-
-PRINTED = """\
-some warning
-{"name": "shop.totals", "jobId": "aaa"}
-{"name": "shop.late", "error": {"message": "no such column", "line": 3, "column": 5}}
-{"name": "shop.clean", "jobId": "bbb"}
-"""
-
-
-def test_each_job_has_the_id_of_its_own_outcome(tmp_path: Path) -> None:
-    assert _told("shop.clean", PRINTED, tmp_path)["jobId"] == "bbb"
-    assert _told("shop.totals", PRINTED, tmp_path)["jobId"] == "aaa"
-
-
-def test_a_refused_job_is_told_in_flinks_words(tmp_path: Path) -> None:
-    with pytest.raises(PartError, match=r"Flink refuses job shop.late: no such column \(line 3 of its sql, column 5\)"):
-        _told("shop.late", PRINTED, tmp_path)
-
-
-def test_a_job_that_does_not_fit_its_state_is_told_to_take_another_name(tmp_path: Path) -> None:
-    words = "Failed to rollback to checkpoint/savepoint file:/s. Cannot map state. If you want to allow to skip this, …"
-    printed = json.dumps({"name": "shop.late", "error": {"message": words}})
-    with pytest.raises(PartError) as caught:
-        _told("shop.late", printed, tmp_path)
-    assert caught.value.what.endswith("Cannot map state.")
-    assert "new name" in caught.value.todo
-
-
-def test_a_planner_that_says_nothing_shows_its_log(tmp_path: Path) -> None:
-    log = tmp_path / "flink-submit.log"
-    log.write_text("out of memory\n")
-    with pytest.raises(PartError) as caught:
-        _told("shop.other", PRINTED, log)
-    assert caught.value.log == ("out of memory",)
 
 
 def test_a_token_is_good_for_the_published_key(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 TETHER = Path(__file__).with_name("tether.py")
+MAX_LINE = 64 << 20  # bytes of a line that is read from a process's standard output
 GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -52,17 +53,19 @@ class Spawner:
         errors: IO[bytes] | int = asyncio.subprocess.STDOUT,
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        stdin: int = asyncio.subprocess.DEVNULL,
     ) -> asyncio.subprocess.Process:
         """The command in a session, and so a process group, of its own; its output goes to `output`."""
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(self._pipe), *command),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=errors,
             env=None if environ is None else dict(environ),
             cwd=folder,
             start_new_session=True,
             pass_fds=(self._pipe,),
+            limit=MAX_LINE,
         )
 
     def ended(self, process: asyncio.subprocess.Process) -> None:
