@@ -12,8 +12,16 @@ from headrace.core.documents import GatewayDocument, GatewayTopic, GatewayView
 from headrace_apps.gateway.examples import example_of
 from headrace_apps.gateway.openapi_schemas import SCHEMAS
 from headrace_apps.gateway.problems import MEDIA_TYPE
+from headrace_apps.gateway.validation import needed_fields
+from headrace_apps.records.encoder import encoder_of
 
 Json = dict[str, Any]
+
+_STORED = {
+    "JSON": "Each event's own bytes are stored, with the members that the gateway adds.",
+    "Avro": "Events come in JSON and are stored in Avro, in the registry's wire format.",
+    "Protobuf": "Events come in JSON and are stored in Protobuf, in the registry's wire format.",
+}
 
 _POST_PROBLEMS = {
     400: "The body holds no events, or is not JSON as a whole; nothing was stored.",
@@ -22,7 +30,7 @@ _POST_PROBLEMS = {
     422: "Every event was refused; `results` has the reasons per event.",
     429: "The gateway is at capacity; nothing was stored. Retry after `Retry-After` seconds.",
     503: "Kafka did not acknowledge every event; `results` has the outcome per event. Retrying the failed ones with "
-    "the same ids is safe.",
+    "the same ids is safe. Or the gateway is not ready (the schema's id, a lookup), and nothing was stored.",
 }
 
 
@@ -35,7 +43,7 @@ def openapi_of(document: GatewayDocument) -> Json:
             operations["post"] = _ingest(topic, document)
         paths[f"/v1/topics/{topic.name}/events"] = operations
     for view in document.views:
-        paths[f"/v1/views/{view.name}"] = {"get": _view_list(view, document)}
+        paths[f"/v1/views/{view.name}"] = {"get": _view_list(view, document), "post": _view_many(view, document)}
         paths[f"/v1/views/{view.name}/{{key}}"] = {"get": _view_entry(view, document)}
     paths["/healthz"] = {"get": _plain("The process lives", {200: "It does."})}
     paths["/readyz"] = {
@@ -55,7 +63,7 @@ def openapi_of(document: GatewayDocument) -> Json:
 
 def _ingest(topic: GatewayTopic, document: GatewayDocument) -> Json:
     assert topic.ingest is not None  # noqa: S101 - the caller looked
-    definition = topic.schema_.definition if topic.schema_ is not None else {"type": "object"}
+    definition = event_schema(topic)
     one = example_of(definition, definition)
     accepted = {"index": 0, "status": "accepted", "partition": 2, "offset": 17}
     refused = {"index": 1, "status": "refused", "errors": [_ERROR]}
@@ -75,7 +83,7 @@ def _ingest(topic: GatewayTopic, document: GatewayDocument) -> Json:
     return {
         "summary": f"Send events to {topic.name}",
         "description": "One object, an array, or NDJSON; optionally with Content-Encoding gzip or zstd. Answered "
-        "after the broker's acknowledgement. Each event's own bytes are stored.",
+        "after the broker's acknowledgement. " + _STORED[topic.schema_.format if topic.schema_ is not None else "JSON"],
         "requestBody": {
             "required": True,
             "content": {
@@ -89,6 +97,15 @@ def _ingest(topic: GatewayTopic, document: GatewayDocument) -> Json:
         "responses": responses,
         **_security(document, topic.ingest.scopes),
     }
+
+
+def event_schema(topic: GatewayTopic) -> Json:
+    """The JSON Schema of an event over HTTP: the topic's own, or that of the JSON form of its Avro or Protobuf."""
+    encoder = encoder_of(topic.schema_, topic.columns, needed_fields(topic))
+    if encoder is not None:
+        return encoder.form_schema
+    definition = topic.schema_.definition if topic.schema_ is not None else None
+    return definition if isinstance(definition, dict) else {"type": "object"}
 
 
 def _read(topic: GatewayTopic, document: GatewayDocument) -> Json:
@@ -127,19 +144,63 @@ def _read(topic: GatewayTopic, document: GatewayDocument) -> Json:
     }
 
 
+_MIN_OFFSETS: Json = {
+    "name": "Headrace-Min-Offsets",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`Headrace-Offsets` of an earlier answer (`0:123,1:456`): this one is not older. An event that was "
+    "answered with partition and offset is covered by `partition:offset+1`.",
+    "example": "0:123,1:456",
+}
+_OFFSETS: Json = {
+    "Headrace-Offsets": {
+        "schema": {"type": "string"},
+        "description": "The next offset to read per partition: exactly what lies before is in the answer.",
+    }
+}
+
+
 def _view_list(view: GatewayView, document: GatewayDocument) -> Json:
+    fields = ", ".join(document.topic(view.topic).key_fields)
+    text: Json = {"type": "string"}
+    prefix = _query("prefix", {"type": "array", "items": text}, f"Values of leading key fields ({fields}), one each.")
     return {
         "summary": f"The entries of {view.name} in the order of their keys",
+        "description": "Field by field: numbers by size, times by time, text by its UTF-8 bytes. Send the same "
+        "parameters with the cursor.",
         "parameters": [
+            {**prefix, "explode": True},
+            _query("from", text, "Only values of the key field after `prefix` that are this or greater."),
+            _query("to", text, "Only values of that field that are less than this."),
             _query(
                 "limit", {"type": "integer", "minimum": 1, "default": 100}, "At most 1000 are given, or about 8 MB."
             ),
-            _query("cursor", {"type": "string"}, "Go on where an earlier answer's `next` says."),
+            _query("cursor", text, "Go on where an earlier answer's `next` says."),
+            _MIN_OFFSETS,
         ],
         "responses": {
-            "200": {"description": "Entries, offsets read per partition, and age in milliseconds."},
-            "503": _problem("The view is being restored; the detail has the progress."),
-            **_auth_problems(document),
+            "200": _found("Entries, offsets read per partition, age in milliseconds, and `next`."),
+            "422": _problem("A parameter does not fit the key fields."),
+            **_view_problems(document),
+        },
+        **_security(document, view.scopes),
+    }
+
+
+def _view_many(view: GatewayView, document: GatewayDocument) -> Json:
+    topic = document.topic(view.topic)
+    one = {"oneOf": [{"type": "string"}, {"type": "object", "required": list(topic.key_fields)}]}
+    keys = {"type": "array", "minItems": 1, "maxItems": 1000, "items": one}
+    schema = {"type": "object", "required": ["keys"], "properties": {"keys": keys}}
+    return {
+        "summary": f"Many entries of {view.name} at once",
+        "description": "Each key as it stands in a URL, or as an object of the key fields.",
+        "parameters": [_MIN_OFFSETS],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": _found("`entries` in the order of `keys`, null where there is none, all as of the same offsets."),
+            "422": _problem("A key is not one of this view."),
+            **_view_problems(document),
         },
         **_security(document, view.scopes),
     }
@@ -151,16 +212,24 @@ def _view_entry(view: GatewayView, document: GatewayDocument) -> Json:
     key = {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}, "description": where}
     return {
         "summary": f"One entry of {view.name}",
-        "parameters": [key],
+        "parameters": [key, _MIN_OFFSETS],
         "responses": {
-            "200": {"description": "The latest value under the key."},
+            "200": _found("The latest value under the key."),
             "404": _problem("There is nothing under this key."),
             "422": _problem("The text is not a key of this view."),
-            "503": _problem("The view is being restored; the detail has the progress."),
-            **_auth_problems(document),
+            **_view_problems(document),
         },
         **_security(document, view.scopes),
     }
+
+
+def _found(description: str) -> Json:
+    return {"description": description, "headers": _OFFSETS}
+
+
+def _view_problems(document: GatewayDocument) -> Json:
+    behind = "The view is being restored, or has not yet read what `Headrace-Min-Offsets` asks for: retry."
+    return {"503": _problem(behind), **_auth_problems(document)}
 
 
 def _plain(summary: str, responses: Mapping[int, str]) -> Json:

@@ -73,9 +73,11 @@ class BrokerTopic:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look. `asked` is when it began, by the watch's clock: what was in the topic then lies before `ends`."""
+    """One look. `asked` is when it began, by the watch's clock: what was in the topic then lies before `ends`.
+    `begins` are from an earlier one, at `begins_asked`."""
 
     asked: float
+    begins_asked: float
     begins: Mapping[int, int]
     ends: Mapping[int, int]
 
@@ -101,15 +103,16 @@ class TopicWatch:
         looks = 0
         partitions: list[int] = []
         begins: dict[int, int] = {}
+        begins_asked = 0.0
         while not self._stop.is_set():
             try:
                 asked = self._clock()
                 if looks % SLOWLY_EVERY == 0 or not partitions:
-                    partitions = self._topic.partitions()
+                    partitions, begins_asked = self._topic.partitions(), asked
                     begins = self._topic.begins(partitions)
                 ends = self._topic.ends(partitions)
                 if partitions:
-                    self.seen = Seen(asked, begins, ends)
+                    self.seen = Seen(asked, begins_asked, begins, ends)
                 looks += 1
             except (KafkaException, TimeoutError) as error:
                 log.debug("no answer about the topic: %s", error)  # the consumer's own errors are told already

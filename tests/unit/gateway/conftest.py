@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.producer import Delivery, NotStored, Record, Stored
 from headrace_apps.gateway.tokens import OpenDoor, Verifier
-from headrace_apps.gateway.views.store import MemoryViewStore
+from headrace_apps.gateway.views.store import stores_in
 
 from .paper_broker import PaperBroker
 
@@ -133,10 +135,13 @@ def serve(
             limits=limits or Limits(read_timeout=0.2),
             metrics=Metrics(),
             look=lambda: {},
-            new_store=lambda _: MemoryViewStore(),
+            new_store=stores_in(Path(data)),
         )
 
-    with TestClient(create_app(document, build), raise_server_exceptions=False) as client:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        TestClient(create_app(document, build), raise_server_exceptions=False) as client,
+    ):
         yield client
 
 

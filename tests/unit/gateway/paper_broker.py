@@ -13,6 +13,7 @@ from confluent_kafka import Message, TopicPartition
 from headrace_apps.gateway import reading
 from headrace_apps.gateway.offsets import BrokerOffsets
 from headrace_apps.gateway.views import follower
+from headrace_apps.runtime import reader, watch
 
 DEADLINE = 20.0
 
@@ -38,6 +39,7 @@ class PaperBroker:
         self.records: dict[int, list[Message]] = {}
         self.begins: dict[int, int] = {}
         self.busy = False
+        self.partitions = 6
         self.polls = polls
 
     def add(self, key: bytes | None, value: bytes | None, partition: int = 0) -> None:
@@ -64,10 +66,29 @@ class PaperBroker:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Instead of librdkafka, for the length of a test."""
-        for module in (reading, follower):
+        for module in (reading, reader):
             monkeypatch.setattr(module, "Consumer", lambda *_, **__: PaperConsumer(self))
+        monkeypatch.setattr(follower, "BrokerTopic", lambda *_: PaperTopic(self))
+        monkeypatch.setattr(follower, "fetch_topic_id", lambda *_: "id")
+        monkeypatch.setattr(watch, "EVERY_SECONDS", 0.05)
         monkeypatch.setattr(BrokerOffsets, "earliest", lambda _, __, partitions: self.earliest(partitions))
         monkeypatch.setattr(BrokerOffsets, "latest", lambda _, __, partitions: self.latest(partitions))
+
+
+class PaperTopic:
+    """What the runtime asks about the topic."""
+
+    def __init__(self, broker: PaperBroker) -> None:
+        self._broker = broker
+
+    def partitions(self) -> list[int]:
+        return list(range(self._broker.partitions))
+
+    def begins(self, partitions: Iterable[int]) -> dict[int, int]:
+        return self._broker.earliest(partitions)
+
+    def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        return self._broker.latest(partitions)
 
 
 class PaperConsumer:
@@ -79,6 +100,14 @@ class PaperConsumer:
 
     def assign(self, places: list[TopicPartition]) -> None:
         self._positions = {place.partition: place.offset for place in places}
+
+    def incremental_assign(self, places: list[TopicPartition]) -> None:
+        self._positions |= {place.partition: place.offset for place in places}
+
+    def pause(self, places: list[TopicPartition]) -> None:
+        """A queue that is full of paper is none to bother about."""
+
+    resume = pause
 
     def poll(self, timeout: float) -> Message | None:
         self._broker.polls -= 1

@@ -20,7 +20,7 @@ from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.producer import Delivery, Record
 from headrace_apps.gateway.server import GatewayServer, server_config
 from headrace_apps.gateway.tokens import OpenDoor
-from headrace_apps.gateway.views.store import MemoryViewStore
+from headrace_apps.gateway.views.store import stores_in
 
 from .conftest import EVENT, NOW, RememberingProducer, make_document
 
@@ -73,7 +73,7 @@ async def served(producer: RememberingProducer, story: Story) -> None:
                 limits=LIMITS,
                 metrics=Metrics(),
                 look=lambda: {},
-                new_store=lambda _: MemoryViewStore(),
+                new_store=stores_in(Path()),  # there is no view
             )
         )
         return parts[0]

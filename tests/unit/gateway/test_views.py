@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.core.columns import Column, ColumnType, Kind
@@ -14,7 +17,8 @@ from headrace.core.keys import encode_key
 from headrace_apps.gateway.cursor import CursorInvalid, parse_cursor, render_cursor
 from headrace_apps.gateway.rows import canonical_timestamp
 from headrace_apps.gateway.views.keys import KeyInvalid, parse_view_key, render_view_key
-from headrace_apps.gateway.views.store import Change, Entry, MemoryViewStore
+from headrace_apps.gateway.views.order import KEYS, STRANGE, KeyOrder, behind, place_fields
+from headrace_apps.gateway.views.store import Change, Entry, Found, RocksViewStore, StoreError
 
 positions = st.dictionaries(st.integers(0, 11), st.integers(0, 2**59), min_size=1)
 
@@ -86,47 +90,141 @@ keys = st.binary(max_size=2)
 changes = st.lists(st.tuples(keys, st.none() | st.binary(max_size=2)), max_size=40)
 
 
+@contextmanager
+def new_store() -> Iterator[RocksViewStore]:
+    with TemporaryDirectory() as folder:
+        store = RocksViewStore(Path(folder))
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def all_of(store: RocksViewStore) -> list[Found]:
+    return store.read().scan(KEYS, behind(STRANGE), 1000)
+
+
+@settings(max_examples=25)
 @given(changes, st.integers(1, 5))
-def test_a_store_is_the_latest_value_per_key_in_order(made: list[tuple[bytes, bytes | None]], page: int) -> None:
-    store = MemoryViewStore()
+def test_a_store_is_the_latest_value_per_key_in_order(made: list[tuple[bytes, bytes | None]], batch: int) -> None:
     expected: dict[bytes, bytes] = {}
-    for offset, (key, value) in enumerate(made):
-        entry = None if value is None else Entry(value, 0, offset, 0)
-        store.apply([Change(key, entry)], {0: offset + 1})
-        if value is None:
-            expected.pop(key, None)
-        else:
-            expected[key] = value
-    listed: list[tuple[bytes, Entry]] = []
-    while found := store.scan(listed[-1][0] if listed else None, page):
-        listed += found
-    assert [(key, entry.value) for key, entry in listed] == sorted(expected.items())
-    assert store.count() == len(expected)
-    assert store.positions() == ({0: len(made)} if made else {})
-    for key in {key for key, _ in made}:
-        entry = store.get(key)
-        assert (entry.value if entry else None) == expected.get(key)
+    with new_store() as store:
+        for start in range(0, len(made), batch):
+            together = []
+            for offset, (key, value) in enumerate(made[start : start + batch], start):
+                together.append(Change(key, None if value is None else Entry(value, 0, offset, 0)))
+                if value is None:
+                    expected.pop(key, None)
+                else:
+                    expected[key] = value
+            store.apply(together, {0: start + len(together)}, 0.0)
+        assert [(found.key, found.entry.value) for found in all_of(store)] == sorted(expected.items())
+        assert store.count() == len(expected)
+        assert store.positions() == ({0: len(made)} if made else {})
+        for key in {key for key, _ in made}:
+            entry = store.get(key)
+            assert (entry.value if entry else None) == expected.get(key)
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(keys, st.integers(0, 2)), max_size=60), st.dictionaries(st.integers(0, 2), st.integers(0, 25))
 )
 def test_what_the_topic_no_longer_has_expires(made: list[tuple[bytes, int]], earliest: dict[int, int]) -> None:
-    store = MemoryViewStore()
     ends = [0, 0, 0]
-    for key, partition in made:
-        store.apply([Change(key, Entry(b"v", partition, ends[partition], 0))], {partition: ends[partition] + 1})
-        ends[partition] += 1
-    before, positions = store.scan(None, 100), store.positions()
-    kept = [(key, entry) for key, entry in before if entry.offset >= earliest.get(entry.partition, 0)]
-    assert store.expire(earliest) == len(before) - len(kept)
-    assert store.scan(None, 100) == kept
-    assert store.expire(earliest) == 0
-    assert store.positions() == positions
+    with new_store() as store:
+        for key, partition in made:
+            entry = Entry(b"v", partition, ends[partition], 0)
+            store.apply([Change(key, entry)], {partition: ends[partition] + 1}, 0.0)
+            ends[partition] += 1
+        before, positions = all_of(store), store.positions()
+        kept = [found for found in before if found.entry.offset >= earliest.get(found.entry.partition, 0)]
+        assert store.expire(earliest) == len(before) - len(kept)
+        assert all_of(store) == kept
+        assert store.count() == len(kept)
+        assert store.expire(earliest) == 0
+        assert store.positions() == positions
 
 
 def test_a_record_that_is_read_after_it_was_deleted_expires_too() -> None:
-    store = MemoryViewStore()
-    assert store.expire({0: 5}) == 0
-    store.apply([Change(b"k", Entry(b"v", 0, 3, 0))], {0: 4})
-    assert store.expire({0: 5}) == 1
+    with new_store() as store:
+        assert store.expire({0: 5}) == 0
+        store.apply([Change(b"k", Entry(b"v", 0, 3, 0))], {0: 4}, 0.0)
+        assert store.expire({0: 5}) == 1
+
+
+def test_a_reading_is_one_state_of_the_store_and_of_its_positions() -> None:
+    with new_store() as store:
+        store.apply([Change(b"k", Entry(b"old", 0, 0, 0))], {0: 1}, 0.0)
+        reading = store.read()
+        store.apply([Change(b"k", Entry(b"new", 0, 1, 0)), Change(b"l", Entry(b"", 0, 2, 0))], {0: 3}, 0.0)
+        found = reading.get(b"k")
+        assert found is not None
+        assert (found.value, reading.positions, reading.get(b"l")) == (b"old", {0: 1}, None)
+        assert len(reading.scan(KEYS, behind(STRANGE), 9)) == 1
+        del reading
+
+
+def test_a_store_is_kept_for_what_it_was_made_for_and_else_emptied(tmp_path: Path) -> None:
+    made = Change(b"k", Entry(b"v", 0, 0, 0))
+    store = RocksViewStore(tmp_path)
+    assert not store.prepare("topic 1", now=100.0, outdated=50.0)
+    store.apply([made], {0: 1}, 100.0)
+    store.close()
+    store = RocksViewStore(tmp_path)
+    assert not store.prepare("topic 1", now=149.0, outdated=50.0)
+    assert (store.count(), store.positions()) == (1, {0: 1})
+    for identity, now in (("topic 2", 149.0), ("topic 2", 150.0 + 50.0)):
+        assert store.prepare(identity, now, outdated=50.0)
+        assert (store.count(), store.positions(), store.get(b"k")) == (0, {}, None)
+        store.apply([made], {0: 1}, now)
+    store.close()
+
+
+def test_a_folder_that_is_no_store_is_made_anew_and_one_in_use_is_said(tmp_path: Path) -> None:
+    (tmp_path / "CURRENT").write_text("rubbish")
+    store = RocksViewStore(tmp_path)
+    with pytest.raises(StoreError, match="in use by another gateway"):
+        RocksViewStore(tmp_path)
+    store.apply([Change(b"k", Entry(b"v", 0, 0, 0))], {0: 1}, 0.0)
+    store.close()
+
+
+ordered: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.STRING: st.text(st.characters(max_codepoint=300), max_size=3),
+    Kind.BIGINT: st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3),
+    Kind.BOOLEAN: st.booleans(),
+    Kind.DOUBLE: st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([-1.5, 0.0, 2.0]),
+    Kind.DATE: st.dates().map(str),
+    Kind.TIMESTAMP: st.integers(-(10**12), 10**12),
+}
+
+
+@given(st.data(), st.lists(st.sampled_from(list(ordered)), min_size=1, max_size=3))
+def test_places_sort_as_the_fields_do_and_no_two_keys_share_one(data: st.DataObject, kinds: list[Kind]) -> None:
+    columns = [Column(name=f"f{i}", type=ColumnType(kind=kind)) for i, kind in enumerate(kinds)]
+    drawn = data.draw(st.lists(st.tuples(*(ordered[kind] for kind in kinds)), min_size=2, max_size=6))
+
+    def spelt(values: Sequence[Any]) -> list[Any]:
+        times = [column.type.kind is Kind.TIMESTAMP for column in columns]
+        return [canonical_timestamp(v) if time else v for v, time in zip(values, times, strict=True)]
+
+    def sorting(values: Sequence[Any]) -> list[Any]:
+        return [v.encode() if isinstance(v, str) else v for v in values]
+
+    places = [place_fields(columns, spelt(values)) for values in drawn]
+    by_place = [drawn[index] for index in sorted(range(len(drawn)), key=lambda index: places[index])]
+    assert list(map(sorting, by_place)) == sorted(map(sorting, drawn))
+    assert len(set(places)) == len({tuple(map(repr, values)) for values in drawn})
+    # All keys with these leading fields lie before `behind` them, and no others do.
+    for values, place in zip(drawn, places, strict=True):
+        lead = place_fields(columns[:1], spelt(values)[:1])
+        assert lead <= place < behind(lead)
+
+
+def test_a_key_that_is_spelt_otherwise_is_another_key() -> None:
+    order = KeyOrder([PAGE, COUNT])
+    assert order.place(b'{"page":"a","n":1}').startswith(KEYS)
+    for key in (b'{"page":"a", "n":1}', b'{"n":1,"page":"a"}', b'{"page":"a","n":1.0}', b'{"page":"a"}', b"", b"\xff"):
+        assert order.place(key) == STRANGE + key
+    assert KeyOrder([PAGE]).place(b"\xff") == STRANGE + b"\xff"

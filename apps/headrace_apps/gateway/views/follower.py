@@ -1,33 +1,44 @@
-"""A thread per view that follows its compacted topic into a store, from where the store ends.
+"""A thread per view that keeps its store up to date with its compacted topic, through the consumer runtime.
 
-Restored means: everything that was in the topic when the follower started has been applied.
+Restored means: everything that was in the topic when the follower started has been applied. Also what lookups at
+ingestion stand on: `store.get(key bytes)` and `caught_up`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException
 
-from headrace_apps.gateway.offsets import BrokerOffsets
-from headrace_apps.gateway.problems import Problem
-from headrace_apps.gateway.reading import reader_config
-from headrace_apps.gateway.records import place_of
 from headrace_apps.gateway.views.store import Change, Entry, ViewStore
+from headrace_apps.runtime import (
+    Batch,
+    BatchSize,
+    BrokerTopic,
+    Consumption,
+    OutageError,
+    Record,
+    Room,
+    Runtime,
+    Seen,
+    Series,
+    StopError,
+    fetch_topic_id,
+)
 
 log = logging.getLogger(__name__)
 
-BATCH = 2_000
-POLL = 0.1
-CONFIRM = 1.0
-"""At least so many seconds between two questions where the topic ends, which is what makes `age` mean something."""
+BATCH = BatchSize(records=2_000, size=8 * 1024 * 1024, seconds=0.0)
+ROOM = Room(records=6_000, size=24 * 1024 * 1024)
 
 EXPIRE = 60.0
-"""Seconds between two questions where the topic begins: retention moves that, and says so to no reader."""
+"""Seconds between two looks for expired entries: retention moves where the topic begins, and says so to no reader."""
+OUTDATED = 12 * 3600.0
+"""A store that was not written to for so long is made anew. Kafka forgets a tombstone a day (`delete.retention.ms`)
+after compaction: a reader that comes later never hears of the deletion, and would keep the key for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,11 @@ class Progress:
 
 
 class ViewFollower:
-    """Start it once; `close` ends the thread. `now` is epoch seconds."""
+    """Start it once; `close` ends the thread and the store. `now` is epoch seconds.
+
+    `identity` is what the entries depend on beside the topic's own id, as the schema and the key fields: when it
+    changes, the store is made anew.
+    """
 
     def __init__(
         self,
@@ -50,28 +65,36 @@ class ViewFollower:
         *,
         kafka: Mapping[str, str],
         topic: str,
-        partitions: int,
         store: ViewStore,
-        offsets: BrokerOffsets,
         now: Callable[[], float],
+        identity: str = "",
+        series: Series | None = None,
     ) -> None:
         self.name = name
-        self._config: dict[str, Any] = {**reader_config(kafka), "queued.max.messages.kbytes": 65_536}
+        self._kafka = kafka
         self._topic = topic
-        self._partitions = range(partitions)
         self._store = store
-        self._offsets = offsets
         self._now = now
+        self._identity = identity
+        self._series = series
+        self._offsets = BrokerTopic(kafka, topic)
         self._progress = Progress(restored=False, applied=0, to_apply=0, confirmed=None)
         self._begin: dict[int, int] = {}
         self._goal: dict[int, int] = {}
         self._goal_asked = 0.0
+        self._question: Seen | None = None
+        self._looked_for_expired = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"view-{name}", daemon=True)
 
     @property
     def progress(self) -> Progress:
         return self._progress
+
+    @property
+    def caught_up(self) -> bool:
+        """Everything that was in the topic when the follower started is in the store."""
+        return self._progress.restored
 
     def start(self) -> None:
         self._thread.start()
@@ -88,89 +111,84 @@ class ViewFollower:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except (Problem, KafkaException) as exc:
+            except (StopError, OutageError, KafkaException, TimeoutError) as exc:
                 why = str(exc)
                 if why != said:  # an outage is said once, not every second
                     log.warning("view %s tries again: %s", self.name, why)
                     said = why
+            except Exception:
+                log.exception("view %s failed and starts again from its store", self.name)
             self._stop.wait(1.0)
 
     def _follow(self) -> None:
-        """Read until told to stop. Raises Problem or KafkaException; the store keeps what was applied."""
+        """Read until told to stop."""
+        identity = f"{fetch_topic_id(self._kafka, self._topic)} {self._identity}"
+        if self._store.prepare(identity, self._now(), OUTDATED):
+            log.info("view %s is made anew: its topic, schema or key is another, or it is too old", self.name)
+        consumption = Consumption(
+            self._kafka, self._topic, group=None, batch=BATCH, room=ROOM, markers_seconds=0.0, drain_seconds=1.0
+        )
+        Runtime(
+            consumption, stop=self._stop, joined=self, series=self._series, topic=self._offsets, clock=self._now
+        ).run()
+
+    # The runtime's joined handler.
+
+    def find_positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Where the store ends; where the topic begins, of what it has not or no longer has."""
         asked = self._now()
-        earliest = self._offsets.earliest(self._topic, self._partitions)
-        goal = self._offsets.latest(self._topic, self._partitions)
+        begins, ends = self._offsets.begins(partitions), self._offsets.ends(partitions)
         kept = self._store.positions()
-        positions = {p: max(kept.get(p, 0), earliest[p]) for p in self._partitions}
-        if not self._goal:
-            self._begin, self._goal, self._goal_asked = dict(positions), goal, asked
-        consumer = Consumer(self._config, logger=log)
-        try:
-            consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in positions.items()])
-            self._store.apply([], positions)
-            self._expire(earliest)
-            expired = asked
-            self._advance(positions)
-            # A question stays open until its answer is reached. Were every answer held against the positions at once,
-            # a topic that is written all the time would never be confirmed: its end is always a little further.
-            ends: Mapping[int, int] | None = goal
-            while not self._stop.is_set():
-                first = consumer.poll(POLL)
-                if first is not None:
-                    self._apply([first, *consumer.consume(BATCH, 0)], positions)
-                if ends is not None and _reaches(positions, ends):
-                    self._advance(positions, confirmed=asked)
-                    ends = None
-                if ends is None and self._now() - asked >= CONFIRM:
-                    asked = self._now()
-                    ends = self._offsets.latest(self._topic, self._partitions)
-                if self._now() - expired >= EXPIRE:
-                    expired = self._now()
-                    self._expire(self._offsets.earliest(self._topic, self._partitions))
-        finally:
-            consumer.close()
+        if any(kept.get(partition, 0) > ends[partition] for partition in partitions):
+            # The topic lost records that the store has: nobody knows which of its entries are still true.
+            log.warning("view %s is made anew: its topic ends before what was read", self.name)
+            self._store.prepare("", self._now(), 0.0)
+            raise StopError("the store was ahead of its topic and is emptied")
+        positions = {partition: max(kept.get(partition, 0), begins[partition]) for partition in partitions}
+        for partition in set(partitions) - self._goal.keys():
+            self._begin[partition], self._goal[partition] = positions[partition], ends[partition]
+        self._goal_asked = self._goal_asked or asked
+        self._store.apply([], positions, asked)
+        self._advance()
+        return positions
 
-    def _apply(self, messages: list[Message], positions: dict[int, int]) -> None:
-        changes: list[Change] = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                partition, offset = place_of(message)
-                positions[partition] = offset + 1
-                if (change := change_of(message)) is not None:
-                    changes.append(change)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                partition, positions[partition] = place_of(message)
-            else:
-                log.warning("view %s: %s", self.name, error.str())
-        self._store.apply(changes, positions)
-        self._advance(positions)
+    def handle(self, batch: Batch) -> None:
+        changes = [change for record in batch.records if (change := change_of(record)) is not None]
+        ends = {partition: span.end for partition, span in batch.spans.items()}
+        self._store.apply(changes, ends, self._now())
+        self._advance()
 
-    def _expire(self, earliest: Mapping[int, int]) -> None:
-        """With `delete` beside `compact` Kafka deletes whole segments after a time, without a tombstone for a key."""
-        if expired := self._store.expire(earliest):
-            log.info("view %s: %d keys expired with the topic's retention", self.name, expired)
+    def watched(self, seen: Seen) -> None:
+        """A look at the topic's ends stays a question until they are reached. Were every look held against the
+        positions at once, a topic that is written all the time would never be confirmed: its end is always a little
+        further."""
+        self._question = self._question or seen
+        self._advance()
+        if seen.begins_asked - self._looked_for_expired >= EXPIRE:
+            self._looked_for_expired = seen.begins_asked
+            # With `delete` beside `compact` Kafka deletes whole segments after a time, without a tombstone for a key.
+            if expired := self._store.expire(seen.begins):
+                log.info("view %s: %d keys expired with the topic's retention", self.name, expired)
+            self._store.apply([], {}, self._now())  # says that the store is not outdated, also of a quiet topic
 
-    def _advance(self, positions: Mapping[int, int], confirmed: float | None = None) -> None:
+    def _advance(self) -> None:
+        positions = self._store.positions()
         to_apply = sum(self._goal[p] - self._begin[p] for p in self._goal)
-        left = sum(max(0, self._goal[p] - positions[p]) for p in self._goal)
+        left = sum(max(0, self._goal[p] - positions.get(p, 0)) for p in self._goal)
         restored = self._progress.restored or left == 0
         if restored and not self._progress.restored:
             log.info("view %s is restored: %d keys", self.name, self._store.count())
-        confirmed = confirmed or self._progress.confirmed or (self._goal_asked if restored else None)
+        confirmed = self._progress.confirmed or (self._goal_asked if restored else None)
+        question = self._question
+        if question is not None and all(positions.get(p, 0) >= end for p, end in question.ends.items()):
+            confirmed, self._question = max(question.asked, confirmed or 0.0), None
         self._progress = Progress(restored, max(0, to_apply - left), max(0, to_apply), confirmed)
 
 
-def _reaches(positions: Mapping[int, int], ends: Mapping[int, int]) -> bool:
-    return all(positions[p] >= end for p, end in ends.items())
-
-
-def change_of(message: Message) -> Change | None:
+def change_of(record: Record) -> Change | None:
     """What a record does to the view; a record without a key does nothing."""
-    key, value = message.key(), message.value()
-    if key is None:
+    if record.key is None:
         return None
-    if value is None:
-        return Change(key, None)
-    partition, offset = place_of(message)
-    return Change(key, Entry(value, partition, offset, message.timestamp()[1]))
+    if record.value is None:
+        return Change(record.key, None)
+    return Change(record.key, Entry(record.value, record.partition, record.offset, record.timestamp))

@@ -15,7 +15,7 @@ import orjson
 
 from headrace.core.columns import Column, Kind
 from headrace.core.keys import encode_key, is_plain
-from headrace_apps.gateway.rows import (
+from headrace_apps.records.json_check import (
     canonical_timestamp,
     fits_bigint,
     fits_date,
@@ -37,7 +37,7 @@ def parse_view_key(raw: str, key_columns: Sequence[Column]) -> bytes:
     names = ",".join("{" + column.name + "}" for column in key_columns)
     if not key_columns or len(parts) != len(key_columns):
         raise KeyInvalid(f"a key of this view is {names}, each percent-encoded")
-    values = {c.name: _value(c, _text(part)) for c, part in zip(key_columns, parts, strict=True)}
+    values = {c.name: parse_field(c, _text(part)) for c, part in zip(key_columns, parts, strict=True)}
     return encode_key(key_columns, values) or b""
 
 
@@ -63,7 +63,8 @@ def _show(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _value(column: Column, text: str) -> Any:
+def parse_field(column: Column, text: str) -> Any:
+    """A key field's value from its text, as the key has it. Raises KeyInvalid."""
     kind = column.type.kind
     if kind is Kind.STRING:
         return text
@@ -75,7 +76,14 @@ def _value(column: Column, text: str) -> Any:
             value = text
     elif kind is Kind.EPOCH_MILLIS and re.fullmatch(r"-?[0-9]{1,15}", text):
         value = int(text)
+    return check_field(column, value)
+
+
+def check_field(column: Column, value: Any) -> Any:
+    """A key field's value, as the key has it: a time in the one spelling that keys use. Raises KeyInvalid."""
+    kind = column.type.kind
     fits = {
+        Kind.STRING: lambda v: isinstance(v, str),
         Kind.BIGINT: fits_bigint,
         Kind.DOUBLE: fits_double,
         Kind.BOOLEAN: lambda v: type(v) is bool,
@@ -85,5 +93,5 @@ def _value(column: Column, text: str) -> Any:
         Kind.DATE: fits_date,
     }.get(kind)
     if fits is None or not fits(value):
-        raise KeyInvalid(f"{text[:60]!r} is not a {kind} for {column.name}")
+        raise KeyInvalid(f"{str(value)[:60]!r} is not a {kind} for {column.name}")
     return canonical_timestamp(value) if kind in (Kind.TIMESTAMP, Kind.EPOCH_MILLIS) else value

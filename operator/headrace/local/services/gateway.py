@@ -26,13 +26,14 @@ def gateway_service(site: Site, gateway: str, document: Path) -> Service:
     name = service_name(gateway)
     url = gateway_url(site, gateway)
     place = ["--host", LOOPBACK, "--port", url.rsplit(":", 1)[1]]
+    data = ["--data", str(site.state / "views" / gateway)]
     return Service(
         name,
-        lambda: [sys.executable, "-m", "headrace_apps.gateway", "--document", str(document), *place],
+        lambda: [sys.executable, "-m", "headrace_apps.gateway", "--document", str(document), *place, *data],
         lambda: http_probe(f"{url}/readyz"),
         site.log(name),
         environ=site.environ,
-        # A view is restored by reading its topic from the beginning before the gateway says that it is ready.
+        # A new view is restored by reading its topic from the beginning before the gateway says that it is ready.
         ready_seconds=300,
         stop_rank=1,
         advice="see the log; if the port is taken, set another with --gateway-port",
