@@ -22,9 +22,10 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from tests.integration.flink.record_reading import Java, compiled
 
 from headrace.local.background import Background
-from headrace.local.environments import flink_jobs_folder
+from headrace.local.environments import flink_jobs_folder, pyflink_home
 from headrace.local.java import find_java
 from headrace.local.parts.lock import read_lock
 
@@ -226,6 +227,17 @@ def job_jars(services: Background, flink_python: Path) -> list[Path]:
     built = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
     assert built.returncode == 0, built.stderr
     return [Path(built.stdout.strip()), *connectors]
+
+
+@pytest.fixture(scope="session")
+def format_java(
+    services: Background, flink_python: Path, job_jars: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Java:
+    """Flink's formats without a cluster (record_reading.py)."""
+    (ecj,) = services.call(services.site.fetcher.fetch("the compiler", read_lock()["ecj"]))
+    flink = [jar for jar in (pyflink_home(flink_python) / "lib").glob("*.jar") if "planner-loader" not in jar.name]
+    java = str(find_java(17, "Flink").binary)
+    return compiled(java, ecj, [*job_jars, *sorted(flink)], tmp_path_factory.mktemp("probe"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import dev.headrace.flink.format.Malformed;
 final class AvroBytes {
 
     /** Values of no bytes (of type null) that one record may claim to have; all others are bounded by its length. */
-    private static final int MAX_EMPTY_VALUES = 1 << 16;
+    private static final int MAX_EMPTY_VALUES = 100_000;
 
     final byte[] message;
     private int position;

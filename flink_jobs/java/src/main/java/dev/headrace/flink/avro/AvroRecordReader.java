@@ -67,7 +67,7 @@ final class AvroRecordReader implements RecordReader {
     private Writer resolved(int id, RegisteredSchema written) {
         String what = "the writer's schema (id " + id + ") cannot be resolved into the topic's: ";
         try {
-            Resolver.Action action = Resolver.resolve(parse(written), schema);
+            Resolver.Action action = Resolver.resolve(Schema.applyAliases(parse(written), schema), schema);
             if (action instanceof Resolver.RecordAdjust) {
                 return new Writer(readers().record(action, columns, ""), null);
             }

@@ -37,61 +37,69 @@ final class JsonTree {
     @SuppressWarnings("unchecked")
     static Object part(String kind, CodedInputStream in, int tag, int number, Object value, int depth)
             throws IOException, Malformed {
+        boolean delimited = WireFormat.getTagWireType(tag) == WireFormat.WIRETYPE_LENGTH_DELIMITED;
         switch (kind) {
             case "Struct":
-                if (number != 1) {
+                if (number != 1 || !delimited) {
                     return null;
                 }
-                entry(in, tag, (Map<String, Object>) value, depth);
+                entry(in, (Map<String, Object>) value, depth);
                 return value;
             case "ListValue":
-                if (number != 1) {
+                if (number != 1 || !delimited) {
                     return null;
                 }
-                ((List<Object>) value).add(message("Value", in, tag, null, depth + 1));
+                ((List<Object>) value).add(message("Value", in, null, depth + 1));
                 return value;
             default:
-                return single(in, tag, number, value, depth);
+                return WireFormat.getTagWireType(tag) == wireType(number) ? single(in, number, value, depth) : null;
         }
     }
 
-    private static Object single(CodedInputStream in, int tag, int number, Object value, int depth)
+    private static int wireType(int field) {
+        switch (field) {
+            case 1:
+            case 4:
+                return WireFormat.WIRETYPE_VARINT;
+            case 2:
+                return WireFormat.WIRETYPE_FIXED64;
+            default:
+                return WireFormat.WIRETYPE_LENGTH_DELIMITED;
+        }
+    }
+
+    private static Object single(CodedInputStream in, int number, Object value, int depth)
             throws IOException, Malformed {
         switch (number) {
             case 1:
-                ProtobufFields.demand(tag, WireFormat.WIRETYPE_VARINT);
                 in.readEnum();
                 return NULL;
             case 2:
-                ProtobufFields.demand(tag, WireFormat.WIRETYPE_FIXED64);
                 return Scalars.finite(in.readDouble());
             case 3:
-                ProtobufFields.demand(tag, WireFormat.WIRETYPE_LENGTH_DELIMITED);
                 return Scalars.text(in);
             case 4:
-                ProtobufFields.demand(tag, WireFormat.WIRETYPE_VARINT);
                 return in.readBool();
             case 5:
-                return message("Struct", in, tag, value, depth + 1);
+                return message("Struct", in, value, depth + 1);
             case 6:
-                return message("ListValue", in, tag, value, depth + 1);
+                return message("ListValue", in, value, depth + 1);
             default:
                 return null;
         }
     }
 
-    private static void entry(CodedInputStream in, int tag, Map<String, Object> into, int depth)
+    private static void entry(CodedInputStream in, Map<String, Object> into, int depth)
             throws IOException, Malformed {
-        ProtobufFields.demand(tag, WireFormat.WIRETYPE_LENGTH_DELIMITED);
         int outer = in.pushLimit(in.readRawVarint32());
         String name = "";
         Object value = NULL;
         for (int part; (part = in.readTag()) != 0; ) {
-            if (WireFormat.getTagFieldNumber(part) == 1) {
-                ProtobufFields.demand(part, WireFormat.WIRETYPE_LENGTH_DELIMITED);
+            boolean delimited = WireFormat.getTagWireType(part) == WireFormat.WIRETYPE_LENGTH_DELIMITED;
+            if (WireFormat.getTagFieldNumber(part) == 1 && delimited) {
                 name = Scalars.text(in).toString();
-            } else if (WireFormat.getTagFieldNumber(part) == 2) {
-                value = message("Value", in, part, value == NULL ? null : value, depth + 1);
+            } else if (WireFormat.getTagFieldNumber(part) == 2 && delimited) {
+                value = message("Value", in, value == NULL ? null : value, depth + 1);
             } else if (!in.skipField(part)) {
                 throw new Malformed(": a group ends that did not begin");
             }
@@ -100,9 +108,8 @@ final class JsonTree {
         into.put(name, value);
     }
 
-    private static Object message(String kind, CodedInputStream in, int tag, Object before, int depth)
+    private static Object message(String kind, CodedInputStream in, Object before, int depth)
             throws IOException, Malformed {
-        ProtobufFields.demand(tag, WireFormat.WIRETYPE_LENGTH_DELIMITED);
         if (depth > MAX_DEPTH) {
             throw new Malformed(": is nested too deeply");
         }

@@ -178,7 +178,9 @@ final class ProtobufFields {
     private static final class Entries extends FieldColumn {
         private static final GenericMapData NONE = new GenericMapData(Map.of());
 
-        private final int keyWireType;
+        private final int keyTag;
+
+        private final int valueTag;
         private final Scalars.Reader key;
         private final Object noKey;
         private final FieldColumn value;
@@ -187,10 +189,11 @@ final class ProtobufFields {
 
         Entries(FieldDescriptor field, MapType type, String path, ColumnRules rules) {
             FieldDescriptor keyField = field.getMessageType().findFieldByNumber(1);
-            this.keyWireType = keyField.getLiteType().getWireType();
+            this.keyTag = 1 << 3 | keyField.getLiteType().getWireType();
             this.key = Scalars.key(keyField);
             this.noKey = Scalars.zeroKey(keyField);
             this.valueField = field.getMessageType().findFieldByNumber(2);
+            this.valueTag = 2 << 3 | valueField.getLiteType().getWireType();
             this.valueType = type.getValueType();
             this.value = single(valueField, valueType, path, rules);
         }
@@ -209,17 +212,18 @@ final class ProtobufFields {
             Object held = null;
             int outer = in.pushLimit(in.readRawVarint32());
             for (int part; (part = in.readTag()) != 0; ) {
-                if (WireFormat.getTagFieldNumber(part) == 1) {
-                    demand(part, keyWireType);
+                if (part == keyTag) {
                     name = key.read(in);
-                } else if (WireFormat.getTagFieldNumber(part) == 2) {
+                } else if (part == valueTag) {
                     try {
                         held = value.read(in, part, held);
                     } catch (Malformed malformed) {
                         throw malformed.inside(name.toString());
                     }
-                } else if (!in.skipField(part)) {
-                    throw new Malformed(": a group ends that did not begin");
+                } else {
+                    // Protobuf's own libraries set such an entry aside; it would vanish from the map.
+                    throw new Malformed(": has an entry with a field " + WireFormat.getTagFieldNumber(part)
+                            + " of another type than in the topic's schema");
                 }
             }
             in.popLimit(outer);

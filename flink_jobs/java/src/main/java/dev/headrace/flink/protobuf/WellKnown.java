@@ -77,7 +77,10 @@ abstract class WellKnown extends FieldColumn {
     /** The value of a message without fields; {@code before} where an earlier part of it came. */
     abstract Object begin(Object before);
 
-    /** The value with the field {@code number} read; null when it has no such field. */
+    /**
+     * The value with the field {@code number} read; null when it has no such field of that wire type. Inside of these
+     * messages, which are Google's, another type is a field of another version, as for Protobuf's own libraries.
+     */
     abstract Object part(CodedInputStream in, int tag, int number, Object value) throws IOException, Malformed;
 
     @Override
@@ -94,10 +97,9 @@ abstract class WellKnown extends FieldColumn {
 
         @Override
         Object part(CodedInputStream in, int tag, int number, Object value) throws IOException, Malformed {
-            if (number != 1 && number != 2) {
+            if (number != 1 && number != 2 || WireFormat.getTagWireType(tag) != WireFormat.WIRETYPE_VARINT) {
                 return null;
             }
-            ProtobufFields.demand(tag, WireFormat.WIRETYPE_VARINT);
             ((long[]) value)[number - 1] = number == 1 ? in.readInt64() : in.readInt32();
             return value;
         }
@@ -159,11 +161,7 @@ abstract class WellKnown extends FieldColumn {
 
         @Override
         Object part(CodedInputStream in, int tag, int number, Object value) throws IOException, Malformed {
-            if (number != 1) {
-                return null;
-            }
-            ProtobufFields.demand(tag, wireType);
-            return reader.read(in);
+            return number == 1 && WireFormat.getTagWireType(tag) == wireType ? reader.read(in) : null;
         }
     }
 
