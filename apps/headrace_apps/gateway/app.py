@@ -139,7 +139,8 @@ class Gateway:
         """After the last request: acknowledge what is under way, then let go of the broker."""
         await self.producer.close(self.limits.delivery_timeout)
         await self.schema_ids.close()
-        followers = [part.follower for part in (*self.views.values(), *self.tables.values())]
+        followers = [view.follower for view in self.views.values()]
+        followers += [table.follower for table in self.tables.values()]
         await asyncio.gather(*(asyncio.to_thread(follower.close) for follower in followers))
         await self.readers.close()
 

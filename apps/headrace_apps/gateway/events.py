@@ -6,7 +6,7 @@ Both begin from a `Start` and go on from a cursor; both read committed records o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -15,20 +15,23 @@ from fastapi import Query, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from headrace.core.columns import Column
 from headrace.core.documents import GatewayDocument, GatewayTopic
 from headrace_apps.gateway.cursor import CursorInvalid, Positions, parse_cursor, render_cursor
 from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.offsets import BrokerOffsets, unreachable
 from headrace_apps.gateway.problems import Problem
 from headrace_apps.gateway.reading import Lease, ReaderPool
-from headrace_apps.gateway.records import key_columns_of, place_of, show_record, size_of
+from headrace_apps.gateway.records import key_columns_of, registry_away, show_record, size_of
 from headrace_apps.gateway.starts import MAX_OFFSET, Start, parse_start
 from headrace_apps.gateway.tokens import Caller, Verifier, demand
+from headrace_apps.records.decoder import Decoder
+from headrace_apps.records.registry import RegistryAwayError
 
 SLICE = 0.5
 """Seconds that a waiting read blocks at a time: how soon it sees that the client went or the process drains."""
 STREAM_BATCH = 500
+REGISTRY_PAUSE = 1.0
+"""Seconds until a stream asks a registry again that was away."""
 
 
 class Events:
@@ -41,11 +44,13 @@ class Events:
         readers: ReaderPool,
         offsets: BrokerOffsets,
         *,
+        decoders: Mapping[str, Decoder],
         limits: Limits,
         now: Callable[[], float],
     ) -> None:
         self._topics = {topic.name: topic for topic in document.topics}
         self._keys = {topic.name: key_columns_of(topic) for topic in document.topics}
+        self._decoders = decoders
         self._verifier = verifier
         self._readers = readers
         self._offsets = offsets
@@ -83,7 +88,7 @@ class Events:
         loop = asyncio.get_running_loop()
         positions, ends = await self._begin(topic, start, default="earliest", wait=wait)
         if wait == 0 and ends is not None and all(positions[p] >= ends[p] for p in positions):
-            return _page_of([], (), positions)
+            return _page_of([], positions)
         lease = self._readers.lend(topic.kafka_topic, positions)
         try:
             await lease.stand(topic.kafka_topic, positions)
@@ -106,7 +111,11 @@ class Events:
                     break
             if behind and not messages and not self._readers.draining.is_set():
                 raise unreachable("no events came, although there are some")
-            return _page_of(messages, self._keys[topic.name], lease.positions)
+            try:
+                events = await self._shown(topic, messages)
+            except RegistryAwayError as error:
+                raise registry_away(error) from None
+            return _page_of(events, lease.positions)
         finally:
             lease.release()
 
@@ -127,21 +136,38 @@ class Events:
         Each `id` is the cursor after the event, so a client comes back, with a new token, to where it was.
         """
         loop = asyncio.get_running_loop()
-        key_columns = self._keys[topic.name]
         await lease.stand(topic.kafka_topic, start)
         positions = dict(start)
         yield b"retry: 1000\nid: " + render_cursor(positions).encode() + b"\n\n"
         spoke = loop.time()
+        waiting: Sequence[Message] = ()
         while not self._readers.draining.is_set() and (caller is None or caller.is_good(self._now())):
-            messages = await lease.read(STREAM_BATCH, self._limits.max_page_bytes, SLICE)
+            messages = waiting or await lease.read(STREAM_BATCH, self._limits.max_page_bytes, SLICE)
             if messages:
-                yield b"".join([show_event(m, key_columns, positions) for m in messages])
+                try:
+                    events = await self._shown(topic, messages)
+                except RegistryAwayError:  # the stream stands still until the registry is back
+                    waiting = messages
+                    yield b": waiting for the schema registry\n\n"
+                    await asyncio.sleep(REGISTRY_PAUSE)
+                    continue
+                waiting = ()
+                yield b"".join([render_event(event, positions) for event in events])
                 spoke = loop.time()
             elif loop.time() - spoke >= self._limits.heartbeat:
                 # Without data no event is dispatched, but the client's last id moves past transaction markers.
                 positions = dict(lease.positions)
                 yield b": alive\nid: " + render_cursor(positions).encode() + b"\n\n"
                 spoke = loop.time()
+
+    async def _shown(self, topic: GatewayTopic, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """As the API shows them; raises RegistryAwayError."""
+        key_columns, decoder = self._keys[topic.name], self._decoders[topic.name]
+        if not decoder.may_wait:
+            return [show_record(message, key_columns, decoder) for message in messages]
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers.executor, lambda: [show_record(message, key_columns, decoder) for message in messages]
+        )
 
     async def _begin(
         self, topic: GatewayTopic, start: Start, *, default: Literal["earliest", "latest"], wait: float
@@ -197,16 +223,14 @@ class EventStream(StreamingResponse):
             self._lease.release()
 
 
-def _page_of(messages: Sequence[Message], key_columns: Sequence[Column], positions: Positions) -> Response:
-    events = [show_record(message, key_columns) for message in messages]
+def _page_of(events: Sequence[dict[str, Any]], positions: Positions) -> Response:
     content = {"events": events, "next": render_cursor(positions)}
     return Response(orjson.dumps(content), media_type="application/json")
 
 
-def show_event(message: Message, key_columns: Sequence[Column], positions: dict[int, int]) -> bytes:
+def render_event(event: dict[str, Any], positions: dict[int, int]) -> bytes:
     """One server-sent event; moves `positions` past the record and sends them as its id."""
-    partition, offset = place_of(message)
-    positions[partition] = offset + 1
+    positions[event["partition"]] = event["offset"] + 1
     # A line feed would end the field; in stored JSON it can only stand between tokens, where a space means the same.
-    data = orjson.dumps(show_record(message, key_columns)).replace(b"\n", b" ").replace(b"\r", b" ")
+    data = orjson.dumps(event).replace(b"\n", b" ").replace(b"\r", b" ")
     return b"id: " + render_cursor(positions).encode() + b"\ndata: " + data + b"\n\n"

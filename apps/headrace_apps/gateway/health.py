@@ -37,14 +37,17 @@ def missing_topics(admin: AdminClient, document: GatewayDocument) -> Faults:
 class Health:
     """The handlers; one per gateway. `look` blocks and answers what is wrong with broker and topics."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts it looks at
         self,
         look: Callable[[], Faults],
         views: Mapping[str, View],
         metrics: Metrics,
         executor: Executor,
         in_flight: Callable[[], int],
+        more: Callable[[], Faults] = dict,
     ) -> None:
+        """`more`: what else is not ready (schema ids, lookups), without blocking."""
+        self._more = more
         self._look = look
         self._views = views
         self._metrics = metrics
@@ -65,6 +68,7 @@ class Health:
                 faults[f"view {name}"] = (
                     f"is being restored: {progress.applied} of {progress.to_apply} offsets are read"
                 )
+        faults |= self._more()
         content = {"ready": not faults, "faults": faults}
         return Response(orjson.dumps(content), 503 if faults else 200, media_type="application/json")
 

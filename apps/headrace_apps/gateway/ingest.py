@@ -7,6 +7,7 @@ The route is a plain Starlette one: FastAPI's parameter machinery costs more per
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,20 @@ from headrace.core.dead_letter import STAGE_GATEWAY, Origin, envelope_headers
 from headrace.core.documents import GatewayDocument, GatewayTopic
 from headrace_apps.gateway.bodies import MemoryBudget, at_capacity, read_body, split_events
 from headrace_apps.gateway.decoding import decode_body
+from headrace_apps.gateway.enrichment import ANYONE, Enricher, Moment
 from headrace_apps.gateway.limits import Limits
+from headrace_apps.gateway.lookups import LookupTable, demand_restored
 from headrace_apps.gateway.metrics import Metrics, TopicMetrics
 from headrace_apps.gateway.problems import Problem
 from headrace_apps.gateway.producer import Delivery, EventProducer, NotStored, Record, Stored
+from headrace_apps.gateway.records import registry_away
+from headrace_apps.gateway.schema_ids import SchemaIds
 from headrace_apps.gateway.tokens import Verifier, demand
-from headrace_apps.gateway.validation import Accepted, EventJudge, Refused
+from headrace_apps.gateway.validation import Accepted, Judge, Refused, judge_of
+from headrace_apps.records.registry import RegistryAwayError
+
+REQUEST_ID = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 JUDGED_AT_ONCE = 500
 """Events between two turns of the loop (a few milliseconds), so that a large batch does not hold up the others."""
@@ -46,8 +55,11 @@ class Intake:
     topic: GatewayTopic
     scopes: tuple[str, ...]
     dead_letters: bool
-    judge: EventJudge
+    judge: Judge
     metrics: TopicMetrics
+    encoded: bool
+    """Stored behind the registry's prefix."""
+    tables: Mapping[str, LookupTable]
 
 
 class Ingest:
@@ -62,7 +74,13 @@ class Ingest:
         metrics: Metrics,
         limits: Limits,
         now: Callable[[], float],
+        new_id: Callable[[], str],
+        schema_ids: SchemaIds,
+        tables: Mapping[str, LookupTable],
     ) -> None:
+        """`new_id` makes request ids; `tables` are those of the enrichments' lookups, by topic."""
+        self._new_id = new_id
+        self._schema_ids = schema_ids
         self._document = document
         self._producer = producer
         self._verifier = verifier
@@ -74,15 +92,37 @@ class Ingest:
         for topic in document.topics:
             if topic.ingest is not None:
                 dead_letters = topic.ingest.on_invalid == "DeadLetter"
-                judge = EventJudge(topic, limits)
-                series = metrics.of_topic(topic.name)
-                self._intakes[topic.name] = Intake(topic, topic.ingest.scopes, dead_letters, judge, series)
+                enrich = topic.ingest.enrich
+                enricher = Enricher(enrich, topic.columns, tables) if enrich else None
+                used = {step.lookup.topic for step in enrich if step.lookup is not None}
+                self._intakes[topic.name] = Intake(
+                    topic,
+                    topic.ingest.scopes,
+                    dead_letters,
+                    judge_of(topic, limits, enricher),
+                    metrics.of_topic(topic.name),
+                    encoded=topic.schema_ is not None and topic.schema_.format != "JSON",
+                    tables={name: tables[name] for name in used},
+                )
 
     async def __call__(self, request: Request) -> Response:
-        """Raises Problem for everything that is not 200 or 202."""
+        """Raises Problem for everything that is not 200 or 202. Each answer carries the request's id."""
+        request_id = request_id_of(request.headers.get("x-request-id")) or self._new_id()
+        try:
+            response = await self._take(request, request_id)
+        except Problem as problem:
+            problem.headers[REQUEST_ID] = request_id
+            raise
+        response.headers[REQUEST_ID] = request_id
+        return response
+
+    async def _take(self, request: Request, request_id: str) -> Response:
         caller = await self._verifier.caller(request.headers.get("authorization"))
         intake = self._intake(request.path_params["topic"])
         demand(caller, intake.scopes)
+        prefix = self._schema_ids.prefix(intake.topic.name) if intake.encoded else b""
+        demand_restored(intake.tables)
+        moment = Moment(int(self._now() * 1000), request_id, caller.subject if caller else ANYONE)
         with self._memory.share() as take:
             body = await read_body(request, self._limits, take)
             encoding = request.headers.get("content-encoding")
@@ -93,8 +133,8 @@ class Ingest:
             events, _ = split_events(plain, request.headers.get("content-type"), self._limits)
             if self._producer.in_flight + len(events) > self._limits.max_events_in_flight:
                 raise at_capacity("events")
-            verdicts = await self._judge(intake, events)
-            deliveries = await self._store(intake, verdicts)
+            verdicts = await self._judge(intake, events, moment)
+            deliveries = await self._store(intake, verdicts, prefix)
         return self._answer(intake, verdicts, deliveries)
 
     def _intake(self, name: str) -> Intake:
@@ -107,17 +147,25 @@ class Ingest:
         known = ", ".join(self._intakes) or "none"
         raise Problem(404, "unknown-topic", f"There is no topic {name[:100]!r}; these take events: {known}.")
 
-    async def _judge(self, intake: Intake, events: Sequence[bytes]) -> list[Accepted | Refused]:
+    async def _judge(self, intake: Intake, events: Sequence[bytes], moment: Moment) -> list[Accepted | Refused]:
         judge = intake.judge.judge
+        if intake.tables:
+            # In a thread: a lookup reads from disk, and may have to ask the registry what a record means.
+            try:
+                return await asyncio.to_thread(lambda: [judge(raw, moment) for raw in events])
+            except RegistryAwayError as error:
+                raise registry_away(error) from None
         if len(events) <= JUDGED_AT_ONCE:
-            return [judge(raw) for raw in events]
+            return [judge(raw, moment) for raw in events]
         verdicts: list[Accepted | Refused] = []
         for start in range(0, len(events), JUDGED_AT_ONCE):
-            verdicts += [judge(raw) for raw in events[start : start + JUDGED_AT_ONCE]]
+            verdicts += [judge(raw, moment) for raw in events[start : start + JUDGED_AT_ONCE]]
             await asyncio.sleep(0)
         return verdicts
 
-    async def _store(self, intake: Intake, verdicts: Sequence[Accepted | Refused]) -> Sequence[Delivery | None]:
+    async def _store(
+        self, intake: Intake, verdicts: Sequence[Accepted | Refused], prefix: bytes
+    ) -> Sequence[Delivery | None]:
         """The delivery of each verdict; None for what is refused and not dead-lettered."""
         began = self._now()
         millis = int(began * 1000)
@@ -129,7 +177,9 @@ class Ingest:
         records: list[Record] = []
         for verdict in verdicts:
             if type(verdict) is Accepted:
-                records.append(Record(kafka_topic, verdict.key, verdict.raw, headers))
+                records.append(
+                    Record(kafka_topic, verdict.key, prefix + verdict.raw if prefix else verdict.raw, headers)
+                )
             elif intake.dead_letters and isinstance(verdict, Refused):
                 records.append(self._dead_letter(kafka_topic, verdict, began))
         if not records:
@@ -187,6 +237,11 @@ class Ingest:
             "an event that was stored after all is counted once by exactly-once jobs and by sinks."
         )
         return Problem(503, "not-acknowledged", detail, headers={"Retry-After": "5"}, **content)
+
+
+def request_id_of(header: str | None) -> str | None:
+    """The caller's own id of its request, when it is one that a log and a header can carry."""
+    return header if header is not None and _REQUEST_ID.fullmatch(header) else None
 
 
 def result_of(index: int, verdict: Accepted | Refused, delivery: Delivery | None) -> dict[str, Any]:

@@ -132,7 +132,10 @@ def _read(topic: GatewayTopic, document: GatewayDocument) -> Json:
             "200": {
                 "description": "The events, and the cursor for what follows them.",
                 "content": {
-                    "application/json": {"schema": {"$ref": "#/components/schemas/Page"}},
+                    "application/json": {
+                        "schema": {"$ref": "#/components/schemas/Page"},
+                        "examples": {"one event": {"value": _page(topic)}},
+                    },
                     "text/event-stream": {"schema": text},
                 },
             },
@@ -158,6 +161,13 @@ _OFFSETS: Json = {
         "description": "The next offset to read per partition: exactly what lies before is in the answer.",
     }
 }
+
+
+def _page(topic: GatewayTopic) -> Json:
+    definition = event_schema(topic)
+    value = example_of(definition, definition)
+    event = {"partition": 2, "offset": 17, "timestamp": "2026-11-22T19:01:00.123Z", "value": value}
+    return {"events": [event], "next": "2-18"}
 
 
 def _view_list(view: GatewayView, document: GatewayDocument) -> Json:

@@ -45,6 +45,8 @@ SCHEMAS: dict[str, Any] = {
                         "timestamp": {"type": "string", "format": "date-time"},
                         "key": {},
                         "value": {},
+                        "valueBase64": {"type": "string", "description": "Beside a null: what could not be decoded."},
+                        "error": {"type": "string", "description": "Why it could not."},
                         "headers": {"type": "object"},
                     },
                 },

@@ -1,6 +1,7 @@
 """A Kafka record as the API shows it. Pure.
 
-The value goes out as the bytes that are stored, after a check that they are JSON: nothing is rounded on the way.
+A JSON value goes out as the bytes that are stored, after a check that they are JSON: nothing is rounded on the way.
+Avro and Protobuf go out in the JSON form.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from headrace.core.columns import Column
 from headrace.core.dead_letter import rfc3339
 from headrace.core.documents import GatewayTopic
 from headrace.core.keys import is_plain
+from headrace_apps.gateway.problems import Problem
+from headrace_apps.records.decoder import Decoder, JsonDecoder
+from headrace_apps.records.outcome import Refused
+from headrace_apps.records.registry import RegistryAwayError
+
+PLAIN: Decoder = JsonDecoder(())
 
 
 def key_columns_of(topic: GatewayTopic) -> tuple[Column, ...]:
@@ -25,15 +32,20 @@ def key_columns_of(topic: GatewayTopic) -> tuple[Column, ...]:
     return tuple(columns[name] for name in topic.key_fields if name in columns)
 
 
-def show_value(raw: bytes | None) -> dict[str, Any]:
-    """`value` as JSON; bytes that are no JSON as `valueBase64` beside a null."""
+def show_value(raw: bytes | None, decoder: Decoder = PLAIN) -> dict[str, Any]:
+    """`value` in the JSON form; what cannot be decoded as `valueBase64` and `error` beside a null. Raises
+    RegistryAwayError; call it in a thread when `decoder.may_wait`."""
     if raw is None:
         return {"value": None}
-    try:
-        orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {"value": None, "valueBase64": base64.b64encode(raw).decode()}
-    return {"value": orjson.Fragment(raw)}
+    text = decoder.text(raw)
+    if isinstance(text, Refused):
+        return {"value": None, "valueBase64": base64.b64encode(raw).decode(), "error": text.error}
+    return {"value": orjson.Fragment(text)}
+
+
+def registry_away(error: RegistryAwayError) -> Problem:
+    detail = f"The records cannot be decoded now: {error}. Try again."
+    return Problem(503, "registry-away", detail, headers={"Retry-After": "2"})
 
 
 def show_key(raw: bytes | None, key_columns: Sequence[Column]) -> Any:
@@ -70,8 +82,8 @@ def size_of(message: Message) -> int:
     return len(message) + len(message.key() or b"") + sum(len(name) + len(value or b"") for name, value in headers)
 
 
-def show_record(message: Message, key_columns: Sequence[Column]) -> dict[str, Any]:
-    """One event of a topic."""
+def show_record(message: Message, key_columns: Sequence[Column], decoder: Decoder) -> dict[str, Any]:
+    """One event of a topic. Raises RegistryAwayError."""
     partition, offset = place_of(message)
     headers = {
         name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -82,6 +94,6 @@ def show_record(message: Message, key_columns: Sequence[Column]) -> dict[str, An
         "offset": offset,
         "timestamp": show_time(message.timestamp()[1]),
         "key": show_key(message.key(), key_columns),
-        **show_value(message.value()),
+        **show_value(message.value(), decoder),
         "headers": headers,
     }

@@ -7,7 +7,7 @@ Nothing is ever narrowed, changed otherwise or dropped. Columns that the sink do
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace_apps.loader.layout import TableColumn
@@ -33,10 +33,12 @@ class TableMismatchError(StopError):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`widen` has the type that each column gets."""
+    """`widen` has the type that each column gets; `texts` names the columns that are VARCHAR and stay so, although the
+    sink's values are any JSON by now."""
 
     add: Sequence[TableColumn]
     widen: Sequence[tuple[TableColumn, str]]
+    texts: Collection[str] = ()
 
 
 def diff_table(table: str, wanted: Sequence[TableColumn], existing: Mapping[str, str]) -> Changes:
@@ -46,9 +48,13 @@ def diff_table(table: str, wanted: Sequence[TableColumn], existing: Mapping[str,
     """
     wrong: list[str] = []
     widen: list[tuple[TableColumn, str]] = []
-    for column in wanted:
-        if column.name in existing:
-            type_ = existing[column.name]
+    texts: set[str] = set()
+    for wish in wanted:
+        if wish.name in existing:
+            type_, column = existing[wish.name], wish
+            if wish.type.as_text is not None and _family(type_) == wish.type.as_text.family:
+                texts.add(wish.name)
+                column = TableColumn(wish.name, wish.type.as_text)
             declared = _held(type_, column)
             if declared is None:
                 wrong.append(f"{column.name} is {type_}, the sink loads {column.type.declared}")
@@ -59,13 +65,18 @@ def diff_table(table: str, wanted: Sequence[TableColumn], existing: Mapping[str,
             f"table {table}: column {'; column '.join(wrong)}. Change the sink (a cast, or a rename to a new "
             "column), or load into another table: Headrace only ever adds columns, and widens numbers and texts"
         )
-    return Changes([column for column in wanted if column.name not in existing], widen)
+    return Changes([column for column in wanted if column.name not in existing], widen, texts)
+
+
+def _family(existing: str) -> str | None:
+    match = _TYPE.fullmatch(existing.strip())
+    return _FAMILIES.get(match[1].upper()) if match else None
 
 
 def _held(existing: str, column: TableColumn) -> str | None:
     """The type under which the column can hold the values: `existing` itself, or wider; None when none can."""
     match = _TYPE.fullmatch(existing.strip())
-    if match is None or _FAMILIES.get(match[1].upper()) != column.type.family:
+    if match is None or _family(existing) != column.type.family:
         return None
     size, scale = match[2], match[3]
     match column.type.family:

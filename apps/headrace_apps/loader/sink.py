@@ -54,7 +54,7 @@ class SnowflakeSink:
         self, document: LoaderDocument, layout: Layout, connect: Callable[[], Session], new_id: Callable[[], UUID]
     ) -> None:
         self._document = document
-        self._layout = layout
+        self._layout = self._staged_layout = layout
         self._connect = connect
         self._new_id = new_id
         self._repeats = Repeats(layout, document.id.window_ms) if layout.id and document.id else None
@@ -71,7 +71,7 @@ class SnowflakeSink:
         if self._session is not None:
             return
         session = self._connect()
-        document = self._document
+        document, layout = self._document, self._layout
         # A stage of this session's own: two loaders never meet in one.
         stage = f"_HEADRACE_STAGE_{self._new_id().hex.upper()}"
         sql = Statements(document.table, self._layout, document.group_id, document.topic.kafka_topic, stage)
@@ -82,13 +82,16 @@ class SnowflakeSink:
             session.execute(statement)
         existing = {str(row[0]): str(row[1]) for row in session.execute(sql.describe_table()).rows}
         changes = diff_table(sql.table, self._layout.table, existing)
+        if changes.texts:
+            layout = self._layout.with_texts(changes.texts)
+            sql = Statements(document.table, layout, document.group_id, document.topic.kafka_topic, stage)
         for column in changes.add:
             session.execute(sql.add_column(column))
         for column, declared in changes.widen:
             session.execute(sql.widen_column(column, declared))
         session.execute(sql.create_staging())
         session.execute(sql.create_stage())
-        self._session, self._statements = session, sql
+        self._session, self._statements, self._staged_layout = session, sql, layout
 
     def disconnect(self) -> None:
         """Forget the session: after an outage nobody knows in which state it is."""
@@ -191,7 +194,7 @@ class SnowflakeSink:
             return
         with tempfile.TemporaryDirectory(prefix="headrace-") as local:
             file = Path(local) / "rows.parquet"
-            write_parquet(self._layout, batch.rows, file)
+            write_parquet(self._staged_layout, batch.rows, file)
             session.execute(sql.put(file, folder))
         try:
             yield folder

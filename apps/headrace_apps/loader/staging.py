@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,14 @@ def write_parquet(layout: Layout, rows: Sequence[tuple[Any, ...]], file: Path) -
     """`rows` in the order of `layout.staging`, one row group; zstd, which Snowflake reads and Python writes fast."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(layout.staging)
     arrays = [
-        pa.array(values, type=column.type.parquet) for values, column in zip(columns, layout.staging, strict=True)
+        pa.array(
+            values if column.type.staged is None else _staged(values, column.type.staged), type=column.type.parquet
+        )
+        for values, column in zip(columns, layout.staging, strict=True)
     ]
     table = pa.table(arrays, names=[parquet_name(index) for index in range(len(arrays))])
     pq.write_table(table, file, compression="zstd", row_group_size=max(len(rows), 1))
+
+
+def _staged(values: Iterable[Any], change: Callable[[Any], Any] | None) -> Iterable[Any]:
+    return values if change is None else [None if value is None else change(value) for value in values]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from snowflake.connector.errors import DatabaseError, OperationalError, ProgrammingError
 
-from headrace.core.columns import STRING, Column, Kind
+from headrace.core.columns import JSON, STRING, Column, ColumnType, Kind
 from headrace.core.documents import (
     Identity,
     LoaderDocument,
@@ -21,9 +21,9 @@ from headrace.core.documents import (
 )
 from headrace_apps.loader import session as session_module
 from headrace_apps.loader.batches import Batch
-from headrace_apps.loader.evolution import TableMismatchError, diff_table
-from headrace_apps.loader.layout import MAPPINGS, plan_layout
+from headrace_apps.loader.evolution import Changes, TableMismatchError, diff_table
 from headrace_apps.loader.layout import TableColumn as Placed
+from headrace_apps.loader.layout import mapping_of, plan_layout
 from headrace_apps.loader.positions import Bounds, PositionLostError, plan_positions, plan_touched
 from headrace_apps.loader.session import (
     DataRefusedError,
@@ -165,27 +165,73 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice() -> None:
     ("kind", "existing"),
     [
         (Kind.STRING, "VARCHAR(16777216)"), (Kind.STRING, "TEXT"), (Kind.BIGINT, "NUMBER(38,0)"),
-        (Kind.BIGINT, "NUMBER(5,0)"), (Kind.DOUBLE, "FLOAT"), (Kind.TIMESTAMP, "TIMESTAMP_NTZ(9)"),
+        (Kind.BYTES, "BINARY(8388608)"), (Kind.DOUBLE, "FLOAT"), (Kind.TIMESTAMP, "TIMESTAMP_NTZ(9)"),
         (Kind.DATE, "DATE"), (Kind.JSON, "VARIANT"), (Kind.BOOLEAN, "BOOLEAN"),
     ],
 )  # fmt: skip
 def test_a_column_of_the_same_family_stays_as_it_is(kind: Kind, existing: str) -> None:
-    column = Placed("C", MAPPINGS[kind])
-    assert diff_table("T", [column, Placed("NEW", MAPPINGS[kind])], {"C": existing, "OTHER": "BINARY(8)"}) == [
-        Placed("NEW", MAPPINGS[kind])
-    ]
+    column = Placed("C", mapping_of(ColumnType(kind=kind)))
+    new = Placed("NEW", mapping_of(ColumnType(kind=kind)))
+    assert diff_table("T", [column, new], {"C": existing, "OTHER": "BINARY(8)"}) == Changes([new], [], set())
+
+
+DECIMAL = ColumnType(kind=Kind.DECIMAL, precision=12, scale=2)
+
+
+@pytest.mark.parametrize(
+    ("type_", "existing", "declared"),
+    [
+        (STRING, "VARCHAR(10)", "VARCHAR"), (ColumnType(kind=Kind.BIGINT), "NUMBER(5,0)", "NUMBER(38,0)"),
+        (DECIMAL, "NUMBER(10,2)", "NUMBER(12,2)"), (DECIMAL, "NUMBER(10,3)", "NUMBER(13,3)"),
+        (DECIMAL, "NUMBER(12,2)", None), (DECIMAL, "NUMBER(38,10)", None),
+    ],
+)  # fmt: skip
+def test_a_column_is_widened_and_never_narrowed(type_: ColumnType, existing: str, declared: str | None) -> None:
+    column = Placed("C", mapping_of(type_))
+    assert diff_table("T", [column], {"C": existing}) == Changes([], [(column, declared)] if declared else [], set())
+
+
+def test_digits_after_the_point_cannot_follow() -> None:
+    with pytest.raises(
+        TableMismatchError, match=r"column C is NUMBER\(38,0\), the sink loads NUMBER\(12,2\)\. Change the"
+    ):
+        diff_table("T", [Placed("C", mapping_of(DECIMAL))], {"C": "NUMBER(38,0)"})
+
+
+def test_a_text_that_became_any_json_stays_text() -> None:
+    """`["null", "string"]` that became `["null", "string", "long"]`: what is in the table keeps its type."""
+    doc = document().model_copy(
+        update={
+            "columns": (TableColumn(name="ID", field="id", type=STRING), TableColumn(name="C", field="c", type=JSON))
+        }
+    )
+    layout = plan_layout(doc)
+    changes = diff_table("T", layout.table, {c.name: c.type.declared for c in layout.table} | {"C": "VARCHAR"})
+    assert changes == Changes([], [], {"C"})
+    column = layout.with_texts(changes.texts).table[1]
+    assert (column.type.declared, layout.table[1].type.declared) == ("VARCHAR", "VARIANT")
+    assert column.type.staged is not None
+    assert [column.type.staged(value) for value in ('"a\\"b"', "5", '{"x":1}')] == ['a"b', "5", '{"x":1}']
+
+
+def test_widening_is_a_statement_of_its_own_before_any_load() -> None:
+    script = Script(DESCRIBE=Result([("ID", "VARCHAR(5)")], 1))
+    doc = document()
+    SnowflakeSink(doc, plan_layout(doc), lambda: script, uuid.uuid4).prepare()
+    assert 'ALTER TABLE "DB"."RAW"."T" ALTER COLUMN "ID" SET DATA TYPE VARCHAR' in script.statements
 
 
 @pytest.mark.parametrize(
     ("kind", "existing"),
     [
         (Kind.STRING, "NUMBER(38,0)"), (Kind.BIGINT, "VARCHAR(10)"), (Kind.TIMESTAMP, "TIMESTAMP_LTZ(9)"),
-        (Kind.TIMESTAMP, "TIMESTAMP_NTZ(0)"), (Kind.JSON, "VARCHAR(16777216)"),
+        (Kind.TIMESTAMP, "TIMESTAMP_NTZ(0)"), (Kind.JSON, "NUMBER(38,0)"), (Kind.ROW, "VARCHAR(9)"),
     ],
 )  # fmt: skip
 def test_a_column_that_cannot_hold_its_values_is_named(kind: Kind, existing: str) -> None:
+    type_ = ColumnType(kind=kind, fields=() if kind is Kind.ROW else None)
     with pytest.raises(TableMismatchError, match=rf"table T: column C is {existing.split('(', maxsplit=1)[0]}"):
-        diff_table("T", [Placed("C", MAPPINGS[kind])], {"C": existing})
+        diff_table("T", [Placed("C", mapping_of(type_))], {"C": existing})
 
 
 def stored(offset: int, topic_id: str = "id") -> StoredPosition:
