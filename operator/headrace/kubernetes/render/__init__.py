@@ -1,0 +1,1 @@
+"""`render(plan, …) -> objects`: a plan as the Kubernetes objects that bring it about. Pure and total."""
