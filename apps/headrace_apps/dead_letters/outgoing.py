@@ -16,9 +16,11 @@ from headrace.core.dead_letter import STAGE_GATEWAY, resent_headers
 from headrace.core.documents import GatewayDocument, GatewayTopic
 from headrace_apps.dead_letters.correction import Correction, NotApplicableError
 from headrace_apps.dead_letters.letter import Letter
+from headrace_apps.gateway.enrichment import Enricher, Moment
 from headrace_apps.gateway.limits import Limits
-from headrace_apps.gateway.validation import Accepted, EventJudge
+from headrace_apps.gateway.validation import Accepted, Judge, judge_of
 from headrace_apps.inspection.values import UndecodableError, Values, read_json
+from headrace_apps.records.wire import render_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ class Preparation:
         self._now = now
         self._external = external
         self._values = Values(document)
-        self._judges: dict[str, EventJudge] = {}
+        self._judges: dict[str, Judge] = {}
+        self._prefixes: dict[str, bytes] = {}
 
     def prepare(self, letter: Letter) -> Outgoing | Kept:
-        """Never raises: what cannot be sent is kept, with why."""
+        """What cannot be sent is kept, with why. Raises UnreadableError only, when the registry is away."""
         topic = self._topics.get(letter.topic)
         if topic is None:
             return Kept(letter, f"the pipeline has no topic {letter.topic or '(none named)'} any more")
@@ -83,18 +86,40 @@ class Preparation:
             except (NotApplicableError, UndecodableError) as error:
                 return Kept(letter, str(error))
             raw = json.dumps(corrected, separators=(",", ":"), ensure_ascii=False).encode()
-        judge = self._judges.get(topic.name)
-        if judge is None:
-            judge = self._judges[topic.name] = EventJudge(topic, Limits())
-        verdict = judge.judge(raw)
+        now = int(self._now() * 1000)
+        refused = letter.stage == STAGE_GATEWAY
+        # What a job or a sink had read was enriched when it was taken in.
+        moment = Moment(now, f"redrive-{letter.place}", "headrace dlq") if refused else None
+        verdict = self._judge(topic).judge(raw, moment)
         if not isinstance(verdict, Accepted):
             return Kept(letter, f"is not valid for {topic.name}: {verdict.text}")
-        if letter.stage == STAGE_GATEWAY:
+        prefix = self._prefix(topic)
+        if prefix is None:
+            return Kept(letter, f"the registry does not have the schema of {topic.name}; `headrace up` registers it")
+        if refused:
             # It becomes an event only now, so the gateway's own headers are given to it here.
-            accepted = str(int(self._now() * 1000)).encode()
             identity = [("headrace.schema", topic.schema_.identity.encode())] if topic.schema_ else []
-            headers = [*identity, ("headrace.accepted", accepted), *headers]
-        return Outgoing(letter, letter.topic, verdict.key, verdict.raw, headers)
+            headers = [*identity, ("headrace.accepted", str(now).encode()), *headers]
+        return Outgoing(letter, letter.topic, verdict.key, prefix + verdict.raw, headers)
+
+    def _judge(self, topic: GatewayTopic) -> Judge:
+        """Without lookups: their tables are the gateway's. A field that only a lookup gives is for a patch."""
+        if topic.name not in self._judges:
+            declared = topic.ingest.enrich if topic.ingest else ()
+            enricher = Enricher([step for step in declared if step.source != "Lookup"], topic.columns, {})
+            self._judges[topic.name] = judge_of(topic, Limits(), enricher)
+        return self._judges[topic.name]
+
+    def _prefix(self, topic: GatewayTopic) -> bytes | None:
+        """What stands before an encoded value; None when the registry has no id for the topic's schema."""
+        if topic.schema_ is None or topic.schema_.format == "JSON":
+            return b""
+        if topic.name not in self._prefixes:
+            found = self._values.schema_id(topic.schema_)
+            if found is None:
+                return None
+            self._prefixes[topic.name] = render_prefix(found)
+        return self._prefixes[topic.name]
 
 
 def letter_value(letter: Letter, values: Values) -> Any:

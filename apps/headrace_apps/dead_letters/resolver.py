@@ -9,6 +9,7 @@ The order that makes a redrive exact (docs/adr/0011-dead-letters-and-the-local-t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -35,6 +36,7 @@ class Resolver:
     def __init__(self, kafka: Mapping[str, str], topic: str, now: Callable[[], datetime]) -> None:
         self._topic, self._now = topic, now
         self._refused: KafkaError | None = None
+        self._sent: dict[_Identity, str] = {}
         self._producer = Producer(
             {
                 "log_level": 2,
@@ -52,16 +54,26 @@ class Resolver:
             raise ResolveError(f"Kafka gives no transaction for {topic}: {error.args[0].str()}") from error
 
     def redrive(self, batch: Sequence[Outgoing]) -> None:
-        """Sends each again and marks its letter, all or none."""
+        """Sends each again and marks its letter, all or none.
+
+        Several stages can have a letter about one record. Its readers must not meet it as often: within a run it is
+        sent once, and all its letters are marked with that.
+        """
         with _Transaction(self._producer):
-            places: list[str] = [""] * len(batch)
-            for index, outgoing in enumerate(batch):
+            places: dict[_Identity, str] = {}
+            for outgoing in batch:
+                identity = _identity(outgoing)
+                if identity in self._sent or identity in places:
+                    continue
+                places[identity] = ""
                 record = _Written(outgoing.topic, outgoing.key, outgoing.value, outgoing.headers)
-                self._produce(record, self._noted(places, index))
+                self._produce(record, self._noted(places, identity))
             self._acknowledged()
-            for outgoing, place in zip(batch, places, strict=True):
-                self._resolve(outgoing.letter, "redriven", f"{outgoing.topic}-{place}")
+            known = self._sent | places
+            for outgoing in batch:
+                self._resolve(outgoing.letter, "redriven", f"{outgoing.topic}-{known[_identity(outgoing)]}")
             self._acknowledged()
+        self._sent |= places
 
     def discard(self, letters: Sequence[Letter]) -> None:
         """Marks them; the letters stay."""
@@ -80,7 +92,7 @@ class Resolver:
             headers.append((dead_letter.SENT_TO, sent_to.encode()))
         # In the letter's own partition: it comes behind the letter, and retention takes it after the letter.
         record = _Written(self._topic, letter.record.key, None, headers, letter.record.partition)
-        self._produce(record, self._noted([""], 0))
+        self._produce(record, self._noted({}, None))
 
     def _produce(self, record: _Written, noted: Callable[[KafkaError | None, Message], None]) -> None:
         headers: list[tuple[str, str | bytes | None]] = list(record.headers)
@@ -94,12 +106,14 @@ class Resolver:
             else:
                 return
 
-    def _noted(self, places: list[str], index: int) -> Callable[[KafkaError | None, Message], None]:
+    def _noted(
+        self, places: dict[_Identity, str], identity: _Identity | None
+    ) -> Callable[[KafkaError | None, Message], None]:
         def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                places[index] = f"{message.partition()}-{message.offset()}"
-            else:
+            if error is not None:
                 self._refused = error
+            elif identity is not None:
+                places[identity] = f"{message.partition()}-{message.offset()}"
 
         return delivered
 
@@ -116,6 +130,17 @@ class Resolver:
 
     def __exit__(self, *_: object) -> None:
         self._producer.flush(1.0)
+
+
+_Identity = tuple[str, bytes]
+"""The record that a letter is about, and a digest of what is sent for it."""
+
+
+def _identity(outgoing: Outgoing) -> _Identity:
+    """A letter of the gateway is about no record: it stands for itself."""
+    about = outgoing.letter.about if outgoing.letter.partition is not None else outgoing.letter.place
+    content = hashlib.sha256(repr((outgoing.key, outgoing.value)).encode())
+    return about, content.digest()
 
 
 class _Written(NamedTuple):

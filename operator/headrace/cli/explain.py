@@ -47,6 +47,7 @@ class Findings:
     """What the parts of one answer have in common."""
 
     question: Question
+    copies: list[Copy]
     letters: list[LetterAndFate]
     jobs: list[JobShape]
     values: Values
@@ -72,7 +73,7 @@ def _explain(question: Question) -> bool:
     letters = _letters(question, copies, tell)
     values = Values(pipeline.gateway)
     typer.echo(f"{event_id} in {pipeline.name}")
-    findings = Findings(question, letters, [shape_of(job) for job in pipeline.jobs], values)
+    findings = Findings(question, copies, letters, [shape_of(job) for job in pipeline.jobs], values)
     for index, copy in enumerate(copies):
         earlier = [other for other in copies[:index] if other.topic == copy.topic]
         for line in [*_copy_lines(copy), *_readers(findings, copy, earlier)]:
@@ -139,7 +140,7 @@ def _readers(findings: Findings, copy: Copy, earlier: list[Copy]) -> Iterator[st
             yield f"  job {story.job}: {story.outcome}" + (f" ({story.why})" if story.why else "")
             yield from (f"    {line}" for line in _windows(story, job, copy))
             yield from (f"    {line}" for line in _fate_lines(story.letter))
-            if story.outcome in ("used", "duplicate"):
+            if story.outcome == "used":
                 yield from (f"    {line}" for line in _results(findings, copy, job))
     for loader in pipeline.loaders:
         if loader.topic.kafka_topic != copy.record.topic:
@@ -167,7 +168,8 @@ def _results(findings: Findings, copy: Copy, job: JobShape) -> Iterator[str]:
     for output in (topic for topic in gateway.topics if topic.kafka_topic in job.outputs):
         match = match_of(copy, output)
         if output.id_field is not None:
-            yield f"into {output.name}: its record there is told by itself, if there is one"
+            there = [other.record.place for other in findings.copies if other.topic.name == output.name]
+            yield f"into {output.name} {', '.join(there)}" if there else f"into {output.name}: no record yet"
         elif match is None:
             yield f"into {output.name}: its rows do not say which events they are of"
         else:

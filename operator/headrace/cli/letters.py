@@ -15,7 +15,6 @@ from typing import Any, TextIO
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from headrace.cli.conditions import Conditions
 from headrace.cli.pipelines import RunningPipeline, find_pipelines, parts_worded
@@ -89,25 +88,21 @@ def list_letters(
     if resolved and not everything:
         console.print(f"{resolved:,} more were redriven or discarded (--all shows them)")
     _say_undecided(found)
-    if found.newest:
-        console.print(_table_of(found.newest, everything))
+    for letter, resolution in found.newest:
+        for line in summary(letter, resolution):
+            typer.echo(line)
     return 0
 
 
-def _table_of(letters: list[tuple[Letter, Resolution | None]], everything: bool) -> Table:
-    table = Table("letter", "time", "stage", "reason", "try", "record", "why", box=None, pad_edge=False)
-    for letter, resolution in letters:
-        why = f"[{resolution.fate}] {letter.error}" if everything and resolution else letter.error
-        table.add_row(
-            letter.place,
-            letter.time.strftime("%m-%d %H:%M:%S") if letter.time else "",
-            letter.stage,
-            letter.reason,
-            str(letter.attempt),
-            letter.about,
-            Text(shorten(why, 100)),
-        )
-    return table
+def summary(letter: Letter, resolution: Resolution | None) -> list[str]:
+    """A letter in two lines."""
+    when = letter.time.astimezone().strftime("%m-%d %H:%M:%S") if letter.time else "no time"
+    attempt = f", attempt {letter.attempt}" if letter.attempt > 1 else ""
+    fate = f" ({resolution.fate})" if resolution else ""
+    return [
+        f"{letter.place}  {when}  {letter.reason} at {letter.stage}{attempt}{fate}: {letter.about}",
+        f"    {shorten(letter.error, 200)}",
+    ]
 
 
 @parts_worded()

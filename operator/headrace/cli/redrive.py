@@ -146,7 +146,7 @@ def _say_others(pipeline: RunningPipeline, found: Survey) -> None:
         stages = {stage for stage, _, of in found.open if of == topic}
         jobs = [stage_of_job(job.name) for job in map(shape_of, pipeline.jobs) if job.input_of(topic)]
         sinks = [stage_of_sink(loader.sink) for loader in pipeline.loaders if loader.topic.kafka_topic == topic]
-        others = [reader for reader in (*jobs, *sinks) if stages not in ({reader}, {STAGE_GATEWAY})]
+        others = [reader for reader in (*jobs, *sinks) if reader not in stages and stages != {STAGE_GATEWAY}]
         if others:
             typer.echo(
                 f"{topic} is also read by {', '.join(others)}: what they used the first time they read again, and "

@@ -40,8 +40,11 @@ def tail(
         records: Iterable[Record] = _newest(pipeline, kafka_topic, limit or NEWEST)
     else:
         records = islice(Scan(pipeline.gateway.kafka, kafka_topic, follow=follow, **_from(start, now)), limit)
-    for record in records:
+    count = 0
+    for count, record in enumerate(records, 1):  # noqa: B007 - told after the loop
         typer.echo(_as_json(record, values, pipeline) if as_json else show(record, values))
+    if not count:
+        typer.echo(f"{kafka_topic} holds no such records", err=True)
     return 0
 
 

@@ -90,6 +90,14 @@ def test_letters_are_selected_corrected_discarded_and_listed(shop: Shop) -> None
     assert "became   redriven as " + record.topic in shop.run("peek", "0-0")[1]
 
 
+def test_a_record_with_letters_of_two_stages_is_sent_once(shop: Shop) -> None:
+    shop.dead_letter(events(2), "job/count")
+    shop.dead_letter(events(2), "sink/table", Reason.UNLOADABLE)
+    assert shop.run("redrive", "--every")[:2] == (0, "4 letters redriven\n")
+    assert Counter(record.value for record in shop.sent()) == Counter(events(2))
+    assert shop.fates() == dict.fromkeys(["0-0", "0-1", "0-2", "0-3"], "redriven")
+
+
 def test_a_letter_whose_fate_an_open_transaction_hides_is_left_alone(shop: Shop) -> None:
     shop.dead_letter(events(2))
     job = Producer({**shop.kafka, "transactional.id": f"{shop.name}.job"})

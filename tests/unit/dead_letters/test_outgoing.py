@@ -78,7 +78,7 @@ def test_a_patch_makes_a_value_right_and_its_key_is_made_anew() -> None:
     [
         (b'{"id": "1"}', [{"op": "test", "path": "/id", "value": "2"}], "the patch does not fit"),
         (b'{"id": "1"}', [{"op": "replace", "path": "/missing", "value": 1}], "the patch does not fit"),
-        (b"{broken", [{"op": "remove", "path": "/id"}], "is no JSON"),
+        (b"{broken", [{"op": "remove", "path": "/id"}], "the value is not JSON"),
         (b'{"id": "1", "user": "ann"}', [{"op": "remove", "path": "/id"}], "is not valid for orders"),
     ],
 )
