@@ -38,6 +38,8 @@ TICK_SECONDS = 0.2
 BUSY_TICK_SECONDS = 0.01
 """The same while work is under way: its outcome is what makes the next batch of its lane possible."""
 RECORDS_PER_LOOK = 2_000
+LOOKS_IN_ROOM = 4
+"""What one look may bring beyond the room is this part of it."""
 FIGURES_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,6 @@ class Runtime:
         self._lag = LagClock()
         self._figures_at = 0.0
         self._worked_at = time.monotonic()
-        self._largest = 1
         self._rewind = False
         self._telling = False
 
@@ -154,9 +155,7 @@ class Runtime:
         for lane in self._lanes.all:
             if (due := lane.due_in(now)) is not None:
                 wait = min(wait, due)
-        # A look may bring records of the largest size seen: no more of them than the room has bytes for.
-        count = max(1, min(RECORDS_PER_LOOK, self._consumption.room.size // self._largest))
-        messages = self._reader.read(count, wait)
+        messages = self._reader.read(RECORDS_PER_LOOK, self._consumption.room.size // LOOKS_IN_ROOM, wait)
         now = time.monotonic()
         for message in messages:
             self._take(message, now)
@@ -177,7 +176,6 @@ class Runtime:
         if lane is None or partition is None or offset is None or offset < 0:
             return
         self._reader.calm()
-        self._largest = max(self._largest, len(message))
         lane.put(record_of(message, partition, offset), now)
 
     def _turn(self) -> None:

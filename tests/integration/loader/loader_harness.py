@@ -194,6 +194,10 @@ class Topic:
         self._producer = Producer({"bootstrap.servers": self.bootstrap, **settings})
 
     @property
+    def producer(self) -> Producer:
+        return self._producer
+
+    @property
     def dead_letter_topic(self) -> str:
         return f"{self.prefix}dead-letters"
 

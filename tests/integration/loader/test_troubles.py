@@ -29,11 +29,11 @@ from tests.integration.loader.loader_harness import (
 
 from headrace.core.columns import BIGINT, STRING, Column
 from headrace.core.documents import LoaderDocument, TableColumn, Transform
-from headrace_apps.loader.batches import Batch, BatchBuilder, Record
+from headrace_apps.loader.batches import Batch, BatchBuilder
 from headrace_apps.loader.layout import plan_layout
 from headrace_apps.loader.session import SnowflakeSession
 from headrace_apps.loader.sink import FencedError, Loaded, SnowflakeSink
-from headrace_apps.loader.statements import Span
+from headrace_apps.runtime import Record, Span
 
 pytestmark = pytest.mark.integration
 
