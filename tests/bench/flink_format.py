@@ -1,39 +1,54 @@
 """Events per CPU-second of the task manager: Headrace's source beside Flink's bare `kafka` + `json` without any route.
 
-    python tests/bench/flink_format.py [--events 1500000] [--rounds 2]
+    python tests/bench/flink_format.py [--events 1500000] [--rounds 2] [--only pass] [--avro-confluent JAR]
 
-Starts a broker and a Flink cluster of its own, writes the events once and reads them to the end with each variant in
-turn; start of the job included. Machines drift, so only ratios of one run mean something. Not part of `make test`.
+Starts a broker, a registry and a Flink cluster of its own, writes the events once per format and reads them to the end
+with each variant in turn; start of the job included. Machines drift, so only ratios of one run mean something.
+Flink's own Avro comes with org.apache.flink:flink-sql-avro-confluent-registry:2.2.0, which nothing but this uses: give
+its path. Flink's own Protobuf knows no registry prefix and needs a generated Java class: Protobuf stands beside json.
+Not part of `make test`.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import httpx
 import psutil
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.schema_registry import Schema as RegistrySchema
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from headrace.core.columns import STRING, Column
+from headrace.core.pipeline import Schema
+from headrace.core.schema import canonical, read_schema
+from headrace.core.sql.formats import format_options
 from headrace.local import environments
 from headrace.local.announce import line_announcer
 from headrace.local.background import Background
 from headrace.local.java import find_java
 from headrace.local.parts.lock import read_lock
-from headrace.local.services import flink, kafka
+from headrace.local.services import apicurio, flink, kafka
 from headrace.local.site import open_site
 
-TOPIC = "bench.clicks"
 COLUMNS = "event_id STRING, user_id STRING, page STRING, referrer STRING, amount DOUBLE, occurred_at TIMESTAMP_LTZ(3)"
 WATERMARK = "WATERMARK FOR occurred_at AS occurred_at - INTERVAL '0 00:00:05.000' DAY(3) TO SECOND(3)"
 OURS = """, `_outcome` STRING, `_error` STRING, `_raw` BYTES, `_key` BYTES,
@@ -48,29 +63,83 @@ LETTERS = """INSERT INTO letters SELECT `_key`, `_raw`, `_error`, CAST(`_headers
 FROM source WHERE `_outcome` IN ('malformed', 'late')"""
 
 
-def bare(bootstrap: str) -> list[str]:
+AVRO = {
+    "type": "record",
+    "name": "Click",
+    "fields": [
+        {"name": "event_id", "type": "string"},
+        {"name": "user_id", "type": "string"},
+        {"name": "page", "type": "string"},
+        {"name": "referrer", "type": ["null", "string"], "default": None},
+        {"name": "amount", "type": ["null", "double"], "default": None},
+        {"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "agent", "type": "string"},
+        {"name": "session", "type": "long"},
+    ],
+}
+PROTO = """syntax = "proto3";
+import "google/protobuf/timestamp.proto";
+message Click {
+  string event_id = 1; string user_id = 2; string page = 3; optional string referrer = 4; optional double amount = 5;
+  google.protobuf.Timestamp occurred_at = 6; string agent = 7; int64 session = 8;
+}
+"""
+FORMATS = ("JSON", "Avro", "Protobuf")
+REQUIRED = ("event_id", "user_id", "page", "occurred_at")
+
+
+@dataclass(frozen=True)
+class Places:
+    bootstrap: str
+    registry: str
+
+
+def schema_of(name: str) -> Schema:
+    """What the topic declares; the table has six of its eight fields, in each format."""
+    if name == "JSON":
+        return Schema("JSON", "NONE", {}, tuple(Column(name=n, type=STRING, required=True) for n in REQUIRED))
+    text = json.dumps(AVRO) if name == "Avro" else PROTO
+    declared = read_schema(name, text, message=None, event_time=None, needed=REQUIRED)  # type: ignore[arg-type]
+    columns = tuple(column for column in declared.columns if column.name not in ("agent", "session"))
+    return Schema(name, "NONE", declared.definition, columns, declared.message)  # type: ignore[arg-type]
+
+
+def bare(at: Places) -> list[str]:
     options = {"connector": "kafka", "value.format": "json", "value.json.timestamp-format.standard": "ISO-8601"}
-    return [_table(COLUMNS, {**_common(bootstrap), **options}), "CREATE TEMPORARY VIEW clicks AS SELECT * FROM source"]
+    return [_table(COLUMNS, {**_common(at, "JSON"), **options}), "CREATE TEMPORARY VIEW clicks AS SELECT * FROM source"]
 
 
-def ours(bootstrap: str, extra: dict[str, str]) -> list[str]:
+def bare_avro(at: Places) -> list[str]:
+    options = {
+        "connector": "kafka",
+        "value.format": "avro-confluent",
+        "value.avro-confluent.url": at.registry,
+        "value.avro-confluent.timestamp_mapping.legacy": "false",
+    }
+    return [_table(COLUMNS, {**_common(at, "Avro"), **options}), "CREATE TEMPORARY VIEW clicks AS SELECT * FROM source"]
+
+
+def ours(at: Places, name: str, extra: dict[str, str]) -> list[str]:
     options = {
         "connector": "headrace",
         "key.format": "raw",
         "key.fields": "_key",
-        "value.format": "headrace-json",
         "value.fields-include": "EXCEPT_KEY",
-        "value.headrace-json.required": "event_id;user_id;page;occurred_at",
+        **format_options(schema_of(name), f"{topic(name)}-value", at.registry),
         **extra,
     }
     view = "CREATE TEMPORARY VIEW clicks AS SELECT event_id, user_id, page, referrer, amount, occurred_at FROM source"
-    return [_table(COLUMNS + OURS, {**_common(bootstrap), **options}), f"{view} WHERE `_outcome` = 'row'"]
+    return [_table(COLUMNS + OURS, {**_common(at, name), **options}), f"{view} WHERE `_outcome` = 'row'"]
 
 
-def _common(bootstrap: str) -> dict[str, str]:
+def topic(name: str) -> str:
+    return f"bench.clicks-{name.lower()}"
+
+
+def _common(at: Places, name: str) -> dict[str, str]:
     return {
-        "topic": TOPIC,
-        "properties.bootstrap.servers": bootstrap,
+        "topic": topic(name),
+        "properties.bootstrap.servers": at.bootstrap,
         "properties.group.id": "bench",
         "scan.startup.mode": "earliest-offset",
         "scan.bounded.mode": "latest-offset",
@@ -82,14 +151,17 @@ def _table(columns: str, options: dict[str, str]) -> str:
     return f"CREATE TEMPORARY TABLE source ({columns}, {WATERMARK}) WITH ({settings})"
 
 
-def variants(bootstrap: str) -> dict[str, tuple[list[str], list[str]]]:
+def variants(at: Places, avro_confluent: bool) -> dict[str, tuple[list[str], list[str]]]:
     """Name → (statements, inserts); the first of each query is what the others are compared with."""
     found = {}
     for name, query in (("pass", PASS), ("tumble", TUMBLE)):
         late = LATE if name == "tumble" else {}
-        found[f"{name}: kafka + json"] = (bare(bootstrap), [query])
-        found[f"{name}: headrace"] = (ours(bootstrap, late), [query, LETTERS])
-        found[f"{name}: headrace, ids"] = (ours(bootstrap, late | ID), [query, LETTERS])
+        found[f"{name}: kafka + json"] = (bare(at), [query])
+        for format_ in FORMATS:
+            found[f"{name}: headrace {format_}"] = (ours(at, format_, late), [query, LETTERS])
+        found[f"{name}: headrace JSON, ids"] = (ours(at, "JSON", late | ID), [query, LETTERS])
+        if avro_confluent:
+            found[f"{name}: kafka + avro-confluent"] = (bare_avro(at), [query])
     return found
 
 
@@ -112,25 +184,63 @@ def document(statements: list[str], inserts: list[str]) -> str:
     )
 
 
-def write_events(bootstrap: str, count: int) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})  # kept: its answers end with it
-    admin.create_topics([NewTopic(TOPIC, 2, 1)])[TOPIC].result(30)
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "batch.size": 1 << 20})
-    filler = "x" * 60
+def write_events(at: Places, count: int) -> None:
+    admin = AdminClient({"bootstrap.servers": at.bootstrap})  # kept: its answers end with it
+    for future in admin.create_topics([NewTopic(topic(name), 2, 1) for name in FORMATS]).values():
+        future.result(30)
+    producer = Producer({"bootstrap.servers": at.bootstrap, "linger.ms": 20, "batch.size": 1 << 20})
+    encode = encoders(at)
+    start = datetime(2026, 11, 22, tzinfo=UTC)
     for n in range(count):
-        at = f"2026-11-22T{n // 360000 % 24:02d}:{n // 6000 % 60:02d}:{n // 100 % 60:02d}.{n % 100:02d}0Z"
-        value = (
-            f'{{"event_id":"{n:032x}","user_id":"user-{n % 9973}","page":"/products/{n % 100}",'
-            f'"referrer":"https://example.org/{n % 17}","amount":{n % 997}.25,"occurred_at":"{at}",'
-            f'"agent":"{filler}","session":{n % 4001}}}'
-        )
-        while True:
-            try:
-                producer.produce(TOPIC, value, f"user-{n % 9973}", headers=[("headrace.accepted", b"1")])
-                break
-            except BufferError:
-                producer.poll(0.5)
+        event: dict[str, Any] = {
+            "event_id": f"{n:032x}",
+            "user_id": f"user-{n % 9973}",
+            "page": f"/products/{n % 100}",
+            "referrer": f"https://example.org/{n % 17}",
+            "amount": n % 997 + 0.25,
+            "occurred_at": start + timedelta(milliseconds=10 * n),
+            "agent": "x" * 60,
+            "session": n % 4001,
+        }
+        for name, of in encode.items():
+            while True:
+                try:
+                    producer.produce(topic(name), of(event), event["user_id"], headers=[("headrace.accepted", b"1")])
+                    break
+                except BufferError:
+                    producer.poll(0.5)
     producer.flush()
+
+
+def encoders(at: Places) -> dict[str, Callable[[dict[str, Any]], bytes]]:
+    """An event as the bytes of each format; the schemas are registered."""
+    client = SchemaRegistryClient({"url": at.registry})
+    avro, protobuf = schema_of("Avro"), schema_of("Protobuf")
+    ids = {
+        name: client.register_schema(f"{topic(name)}-value", RegistrySchema(canonical(schema.definition), name.upper()))
+        for name, schema in (("Avro", avro), ("Protobuf", protobuf))
+    }
+    parsed = fastavro.parse_schema(AVRO)
+    assert protobuf.message is not None
+    pool = descriptor_pool.DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(base64.b64decode(protobuf.message.descriptors)).file:
+        pool.Add(file)
+    message = message_factory.GetMessageClass(pool.FindMessageTypeByName("Click"))
+
+    def as_avro(event: dict[str, Any]) -> bytes:
+        out = io.BytesIO(b"\x00" + struct.pack(">i", ids["Avro"]))
+        out.seek(5)
+        fastavro.schemaless_writer(out, parsed, event)
+        return out.getvalue()
+
+    def as_protobuf(event: dict[str, Any]) -> bytes:
+        return b"\x00" + struct.pack(">i", ids["Protobuf"]) + b"\x00" + message(**event).SerializeToString()
+
+    def as_json(event: dict[str, Any]) -> bytes:
+        at = event["occurred_at"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json.dumps({**event, "occurred_at": at}, separators=(",", ":")).encode()
+
+    return {"JSON": as_json, "Avro": as_avro, "Protobuf": as_protobuf}
 
 
 def run(bench: Callable[..., dict[str, Any]], text: str, task_manager: psutil.Process, rest: str) -> float:
@@ -150,6 +260,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_500_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", default="", help="variants whose name contains this")
+    parser.add_argument("--avro-confluent", type=Path, help="the jar of Flink's own Avro format")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         site = open_site(Path(folder), line_announcer(sys.stderr))
@@ -164,11 +275,14 @@ def measure(given: argparse.Namespace, services: Background, folder: Path) -> No
     cluster = flink.flink_cluster(site, environments.pyflink_home(python))
     _, task_manager = services.start(cluster.job_manager, cluster.task_manager)
     (ecj,) = services.call(site.fetcher.fetch("ecj", parts["ecj"]))
-    (connector,) = services.call(site.fetcher.fetch("connector", parts["flink-connectors"]))
+    connectors = services.call(site.fetcher.fetch("connectors", parts["flink-connectors"]))
+    services.start(services.call(apicurio.apicurio(site)))
     java = find_java(17, "Flink").binary
     environ = {**os.environ, **cluster.environ, "PYTHONPATH": str(environments.flink_jobs_folder())}
     environ |= {"JAVA_HOME": str(java.parent.parent), "FLINK_LOG_DIR": str(folder)}
-    build = [str(python), "-m", "headrace_flink.build", "--ecj", str(ecj), "--classpath-jar", str(connector)]
+    build = [str(python), "-m", "headrace_flink.build", "--ecj", str(ecj)]
+    for connector in connectors:
+        build += ["--classpath-jar", str(connector)]
     build += ["--java", str(java), "--out", str(folder / "jars")]
     jar = subprocess.run(build, env=environ, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -184,31 +298,34 @@ def measure(given: argparse.Namespace, services: Background, folder: Path) -> No
             "--jobmanager",
             cluster.rest.removeprefix("http://"),
         ]
-        command += ["--jar", jar, "--jar", str(connector)]
+        # Flink's own Avro brings an Avro of its own and goes without ours.
+        own = [connectors[0], given.avro_confluent] if "avro-confluent" in text else [Path(jar), *connectors]
+        for each in own:
+            command += ["--jar", str(each)]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         answer: dict[str, Any] = json.loads(done.stdout)
         if "error" in answer:
             raise SystemExit(str(answer["error"]))
         return answer
 
-    bootstrap = site.address("kafka")
-    write_events(bootstrap, given.events)
+    at = Places(site.address("kafka"), apicurio.registry_url(site))
+    write_events(at, given.events)
     assert task_manager.pid is not None
     # The tether's child is the JVM itself.
     process = psutil.Process(task_manager.pid)
     process = next((child for child in process.children(recursive=True) if "java" in child.name()), process)
     best: dict[str, float] = {}
     for _ in range(given.rounds):
-        for name, (statements, inserts) in variants(bootstrap).items():
+        for name, (statements, inserts) in variants(at, given.avro_confluent is not None).items():
             if given.only not in name:
                 continue
             seconds = run(submit, document(statements, inserts), process, cluster.rest)
             best[name] = min(best.get(name, seconds), seconds)
-            print(f"{name:24} {given.events / seconds / 1000:8.1f} k events per CPU-second", flush=True)
+            print(f"{name:32} {given.events / seconds / 1000:8.1f} k events per CPU-second", flush=True)
     print("\nbest of each")
     for name, seconds in best.items():
         base = best[next(other for other in best if other.split(":")[0] == name.split(":")[0])]
-        print(f"{name:24} {given.events / seconds / 1000:8.1f} k   {100 * base / seconds:5.1f} %")
+        print(f"{name:32} {given.events / seconds / 1000:8.1f} k   {100 * base / seconds:5.1f} %")
 
 
 if __name__ == "__main__":

@@ -123,11 +123,15 @@ class Stream:
         if job in self.jobs:
             self.jobs.remove(job)
 
-    def send(self, name: str, records: Sequence[Record], partition: int | None = None) -> None:
+    def send(
+        self, name: str, records: Sequence[Record], partition: int | None = None, timestamp: datetime | None = None
+    ) -> None:
         producer = Producer(
             {"bootstrap.servers": self.kafka, "acks": "all", "partitioner": "murmur2_random", "linger.ms": 5}
         )
         where: dict[str, Any] = {} if partition is None else {"partition": partition}
+        if timestamp is not None:
+            where["timestamp"] = round(timestamp.timestamp() * 1000)
         topic = self.topic(name)
         for key, value in records:
             producer.produce(topic, value, key, headers=[("headrace.accepted", b"1")], **where)

@@ -367,7 +367,7 @@ def test_a_peers_protobuf_is_read(protobuf: Reading, tmp_path: Any) -> None:
     records = [
         write(full(made)),
         write(made()),
-        write(both) + made(spot={"zip": 9}).SerializeToString(),  # type: ignore[call-arg]
+        write(both) + made(spot={"zip": 9}).SerializeToString(),
         protobuf_bytes(protobuf, importing)(later),
     ]
     first, empty, merged, imported = outcomes(protobuf, records)
