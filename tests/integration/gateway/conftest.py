@@ -67,6 +67,7 @@ class Gateway:
     folder: Path
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
     url: str = ""
+    _log: Path = Path()
 
     def document(self) -> dict[str, Any]:
         def topic(name: str, schema: Any, key: list[str], kinds: dict[str, str], **more: Any) -> dict[str, Any]:
@@ -116,8 +117,9 @@ class Gateway:
         """Another process on the same document, ready when this returns."""
         document = self.folder / "gateway.json"
         document.write_text(json.dumps(self.document()))
-        log = self.folder / f"gateway-{len(self.processes)}.log"
-        command = [sys.executable, "-m", "headrace_apps.gateway", "--document", str(document), "--port", "0"]
+        log = self._log = self.folder / f"gateway-{len(self.processes)}.log"
+        data = ["--data", str(self.folder / "views")]
+        command = [sys.executable, "-m", "headrace_apps.gateway", "--document", str(document), "--port", "0", *data]
 
         async def spawn() -> asyncio.subprocess.Process:
             with log.open("wb") as output:
@@ -141,6 +143,17 @@ class Gateway:
         process = self.processes[-1]
         process.send_signal(signal.SIGTERM)
         return self.services.call(asyncio.wait_for(process.wait(), DEADLINE))
+
+    def kill(self) -> None:
+        """SIGKILL to the newest process."""
+        process = self.processes[-1]
+        process.kill()
+        self.services.call(asyncio.wait_for(process.wait(), DEADLINE))
+
+    @property
+    def log(self) -> str:
+        """What the newest process has said."""
+        return self._log.read_text()
 
     def end(self) -> None:
         for process in self.processes:
