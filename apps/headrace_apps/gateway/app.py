@@ -81,7 +81,7 @@ class Gateway:
                 identity=identity_of(topic),
                 series=consumers.of(f"view-{view.name}"),
             )
-            self.views[view.name] = View(view, key_columns, store, follower)
+            self.views[view.name] = View(view, key_columns, store, follower, self.decoders[topic.name])
         self.tables: dict[str, LookupTable] = {}
         for topic in looked_up(document):
             name = f"lookup.{topic.name}"

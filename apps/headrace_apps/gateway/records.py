@@ -19,11 +19,9 @@ from headrace.core.dead_letter import rfc3339
 from headrace.core.documents import GatewayTopic
 from headrace.core.keys import is_plain
 from headrace_apps.gateway.problems import Problem
-from headrace_apps.records.decoder import Decoder, JsonDecoder
+from headrace_apps.records.decoder import Decoder
 from headrace_apps.records.outcome import Refused
 from headrace_apps.records.registry import RegistryAwayError
-
-PLAIN: Decoder = JsonDecoder(())
 
 
 def key_columns_of(topic: GatewayTopic) -> tuple[Column, ...]:
@@ -32,7 +30,7 @@ def key_columns_of(topic: GatewayTopic) -> tuple[Column, ...]:
     return tuple(columns[name] for name in topic.key_fields if name in columns)
 
 
-def show_value(raw: bytes | None, decoder: Decoder = PLAIN) -> dict[str, Any]:
+def show_value(raw: bytes | None, decoder: Decoder) -> dict[str, Any]:
     """`value` in the JSON form; what cannot be decoded as `valueBase64` and `error` beside a null. Raises
     RegistryAwayError; call it in a thread when `decoder.may_wait`."""
     if raw is None:

@@ -24,6 +24,7 @@ from headrace_apps.records.forms import (
     Form,
     InexactError,
     checked_instant,
+    epoch_millis,
     instant_of,
     write_int32,
     write_int64,
@@ -120,7 +121,7 @@ def is_text(read: Type, named: Named) -> bool:
 
 def with_epoch(form: Form, epoch: bool) -> Form:
     """A long that is the topic's event time is epoch milliseconds, which a table can hold."""
-    return Form(checked_instant, form.write, form.schema, checked_instant) if epoch and form.read is None else form
+    return epoch_millis(form) if epoch and form.read is None else form
 
 
 def change_of(form: Form, row: bool) -> Change | None:

@@ -195,10 +195,11 @@ def mapping(value_form: Form, write_name: Change = same, read_name: Callable[[An
     def read_map(values: Any) -> dict[str, Any]:
         out = {}
         for name, value in values.items():
+            shown = read_name(name)
             try:
-                out[read_name(name)] = value if read is None else read(value)
+                out[shown] = value if read is None else read(value)
             except UnfitError as error:
-                raise error.below(str(name)) from None
+                raise error.below(shown) from None
         return out
 
     def write_map(values: Any) -> dict[Any, Any]:

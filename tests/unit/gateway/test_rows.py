@@ -16,8 +16,8 @@ from headrace.core.columns import Column, ColumnType, Kind
 from headrace.core.documents import GatewayDocument
 from headrace.core.schema.json_schema import columns_of
 from headrace_apps.gateway.limits import Limits
-from headrace_apps.gateway.rows import RowCheck, canonical_timestamp
 from headrace_apps.gateway.validation import Accepted, EventJudge, Refused
+from headrace_apps.records.json_check import RowCheck, canonical_timestamp
 
 from .conftest import make_document
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from headrace.core.columns import Column, ColumnType, Kind
 from headrace.core.keys import encode_key
 from headrace_apps.gateway.cursor import CursorInvalid, parse_cursor, render_cursor
-from headrace_apps.gateway.rows import canonical_timestamp
 from headrace_apps.gateway.views.keys import KeyInvalid, parse_view_key, render_view_key
 from headrace_apps.gateway.views.order import KEYS, STRANGE, KeyOrder, behind, place_fields
 from headrace_apps.gateway.views.store import Change, Entry, Found, RocksViewStore, StoreError
+from headrace_apps.records.json_check import canonical_timestamp
 
 positions = st.dictionaries(st.integers(0, 11), st.integers(0, 2**59), min_size=1)
 

@@ -21,7 +21,7 @@ from headrace.core.columns import Column
 from headrace.core.documents import GatewayView
 from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.problems import Problem
-from headrace_apps.gateway.records import show_key, show_time, show_value
+from headrace_apps.gateway.records import registry_away, show_key, show_time, show_value
 from headrace_apps.gateway.tokens import Verifier, demand
 from headrace_apps.gateway.views.follower import ViewFollower
 from headrace_apps.gateway.views.keys import KeyInvalid, parse_view_key, render_view_key
@@ -37,6 +37,8 @@ from headrace_apps.gateway.views.query import (
     render_offsets,
 )
 from headrace_apps.gateway.views.store import Entry, Found, Reading, ViewStore
+from headrace_apps.records.decoder import Decoder
+from headrace_apps.records.registry import RegistryAwayError
 
 LOOK_SECONDS = 0.01
 """Between two looks whether a view has reached what a caller has seen already."""
@@ -50,6 +52,7 @@ class View:
     key_columns: tuple[Column, ...]
     store: ViewStore
     follower: ViewFollower
+    decoder: Decoder
 
 
 class Views:
@@ -85,7 +88,7 @@ class Views:
         entries = await asyncio.to_thread(reading.scan, stretch.start, stretch.end, limit + 1)
         size = _fitting(entries[:limit], self._limits.max_page_bytes)
         more = len(entries) > size
-        shown = [_show(found, entry.key, entry.entry) for entry in entries[:size]]
+        shown = await _shown(found, [(entry.key, entry.entry) for entry in entries[:size]])
         return _answer(
             view,
             self._freshness(found, reading),
@@ -105,7 +108,8 @@ class Views:
         if entry is None:
             detail = f"The view {view} has nothing under this key."
             raise Problem(404, "unknown-key", detail, headers=_headers(freshness), **freshness)
-        return _answer(view, freshness, **_show(found, wanted, entry))
+        (shown,) = await _shown(found, [(wanted, entry)])
+        return _answer(view, freshness, **shown)
 
     async def get_many(self, request: Request, view: str) -> Response:
         """The entries of `{"keys": [...]}` in that order, null where there is none; all as of the same offsets."""
@@ -116,8 +120,10 @@ class Views:
             raise Problem(422, exc.kind, str(exc)) from None
         reading = found.store.read()
         entries = await asyncio.to_thread(lambda: [reading.get(key) for key in keys])
-        shown = [None if entry is None else _show(found, key, entry) for key, entry in zip(keys, entries, strict=True)]
-        return _answer(view, self._freshness(found, reading), entries=shown)
+        there = [(key, entry) for key, entry in zip(keys, entries, strict=True) if entry is not None]
+        shown = iter(await _shown(found, there))
+        answer = [None if entry is None else next(shown) for entry in entries]
+        return _answer(view, self._freshness(found, reading), entries=answer)
 
     async def _view(self, request: Request, name: str) -> View:
         """The view, as new as the caller wants it. Raises Problem."""
@@ -212,11 +218,23 @@ def _raw_key(request: Request, view: str) -> str:
     return parts[4]
 
 
+async def _shown(view: View, entries: Sequence[tuple[bytes, Entry]]) -> Sequence[dict[str, Any]]:
+    """Raises Problem 503 when a value cannot be decoded because the registry is away."""
+
+    def show() -> Sequence[dict[str, Any]]:
+        return [_show(view, key, entry) for key, entry in entries]
+
+    try:
+        return await asyncio.to_thread(show) if view.decoder.may_wait else show()
+    except RegistryAwayError as error:
+        raise registry_away(error) from None
+
+
 def _show(view: View, key: bytes, entry: Entry) -> dict[str, Any]:
     return {
         "key": show_key(key, view.key_columns),
         "path": render_view_key(key, view.key_columns),
-        **show_value(entry.value),
+        **show_value(entry.value, view.decoder),
         "partition": entry.partition,
         "offset": entry.offset,
         "timestamp": show_time(entry.timestamp),
