@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from headrace.cli import dlq
+from headrace.cli import dlq, schema
 from headrace.cli.completion import complete_pipeline, complete_stream, complete_topic
 from headrace.cli.options import DEFAULT_STATE, AsJson, Files, State, parse_rate, parse_seconds
 
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(schema.app, name="schema")
 
 
 @app.command()
@@ -52,6 +53,19 @@ def plan(file: Files, state: State = DEFAULT_STATE) -> None:
     texts = read_files(file)
     pipelines = load_pipelines_or_exit(texts)
     _exit_with(state, show_plan(pipelines, texts, state))
+
+
+@app.command(epilog="Example: headrace render -f pipeline.yaml --platform platform.yaml | kubectl apply -f -")
+def render(
+    file: Files,
+    platform: Annotated[Path, typer.Option("--platform", metavar="FILE", help="The StreamPlatform it runs on.")],
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="Default: the platform's.")] = None,
+) -> None:
+    """Print a pipeline's Kubernetes objects as YAML: what the operator would apply, and what runs without it."""
+    from headrace.cli.manifests import read_files
+    from headrace.cli.render import show_objects
+
+    show_objects(read_files(file), read_files([platform]), namespace)
 
 
 @app.command()

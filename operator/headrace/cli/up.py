@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from headrace.cli.manifests import load_texts
+from headrace.cli.watch import watch
 from headrace.core.pipeline import Pipeline
 from headrace.core.text import render_plan, render_steps
 from headrace.local.announce import Announcer, TerminalAnnouncer, announcer_for
@@ -37,20 +38,21 @@ CTRL_C, TERMINATED = 130, 143
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asked of `up`; `ports` by service name."""
+    """What the user asked of `up`; `ports` by service name; `watched`: files that are applied anew when they change."""
 
     pipelines: Sequence[Pipeline]
     texts: dict[str, str]
     state: Path
     ports: dict[str, int]
     real_snowflake: bool
+    watched: Sequence[Path] = ()
 
 
 async def bring_up(wish: Wish) -> int:
     """The exit code, when everything has stopped (or, handed over, when the steps are applied)."""
     lock = StateLock(wish.state)
     if not lock.take():
-        return await hand_over(wish)
+        return await hand_over(wish) if not wish.watched else await keep_handing_over(wish)
     try:
         announcer = announcer_for(Console())
         site = open_site(wish.state, announcer, wish.ports)
@@ -89,6 +91,20 @@ async def hand_over(wish: Wish) -> int:
             ) from error
         else:
             return int(answer["code"])
+
+
+async def keep_handing_over(wish: Wish) -> int:
+    """`--watch` on what another `up` runs: until Ctrl-C, or until that one has ended."""
+    code = await hand_over(wish)
+    if code not in (0, 1):
+        return code
+
+    async def apply(texts: dict[str, str]) -> bool:
+        answer = await ask(wish.state, {"do": "apply", "texts": texts}, typer.echo)
+        return int(answer["code"]) == 0
+
+    await watch(wish.watched, wish.texts, apply, typer.echo)
+    return 0
 
 
 async def set_up_parts(state: Path) -> int:
@@ -169,7 +185,16 @@ class Foreground:
         # From here on a manifest that is handed over never ends what runs.
         self.local.on_demand.settled = True
         self.announcer.say(f"up: {self.consumption.summary()}")
-        await self.local.keep()
+        if not self.wish.watched:
+            return await self.local.keep()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.local.keep())
+            group.create_task(watch(self.wish.watched, self.wish.texts, self._apply_anew, self.announcer.say))
+
+    async def _apply_anew(self, texts: dict[str, str]) -> bool:
+        """What a watched file says now; the steps tell themselves."""
+        outcomes = await self.local.apply(load_texts(texts).pipelines, self._tell)
+        return not any(outcome.error for outcome in outcomes)
 
     def _tell(self, outcome: Outcome) -> None:
         self.local.tell(outcome)

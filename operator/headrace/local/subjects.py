@@ -6,7 +6,6 @@ is already held to it. A registry that wants a schema first is met by setting it
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -17,6 +16,7 @@ from headrace.core.schema import canonical_text
 from headrace.local.errors import PartError
 from headrace.local.loopback import loopback_client
 from headrace.local.state import SubjectRecord
+from headrace.registry.compatibility import check, reason_of
 
 CONFLICT = 409
 
@@ -59,15 +59,10 @@ class Subjects:
                 early = await client.put(f"/config/{path}", json=level)
                 answer = await client.post(f"/subjects/{path}/versions", json=body)
                 if answer.status_code == CONFLICT:
-                    raise PartError(
-                        f"the schema of {subject.name} is not {subject.compatibility} compatible with what is "
-                        f"registered: {_reason(answer)}",
-                        "make the change compatible (say, leave new fields optional), or set another compatibility "
-                        "for the topic; nothing else was changed",
-                    )
+                    raise await _conflict(client, subject, answer)
                 if not answer.is_success:
                     raise PartError(
-                        f"the registry refuses the schema of {subject.name}: {_reason(answer)}",
+                        f"the registry refuses the schema of {subject.name}: {reason_of(answer)}",
                         "correct spec.topics[].schema.definition of that topic",
                     )
                 if not early.is_success:
@@ -76,9 +71,12 @@ class Subjects:
             raise PartError(f"the registry does not answer for {subject.name}: {error}") from error
 
 
-def _reason(answer: httpx.Response) -> str:
-    try:
-        content: Any = answer.json()
-        return " ".join(str(content.get("message", content)).split())[:500]
-    except ValueError:
-        return f"HTTP {answer.status_code}"
+async def _conflict(client: httpx.AsyncClient, subject: Subject, answer: httpx.Response) -> PartError:
+    """The registry says no; which field it is, is found out beside it."""
+    verdict = await check(client, subject)
+    why = "; ".join(verdict.reasons) if verdict.state == "incompatible" else reason_of(answer)
+    return PartError(
+        f"the schema of {subject.name} is not {subject.compatibility} compatible with what is registered: {why}",
+        "make the change compatible, or set another compatibility for the topic; nothing else was changed "
+        "(`headrace schema check` tells the same without a run)",
+    )
