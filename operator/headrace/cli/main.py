@@ -33,15 +33,42 @@ app.add_typer(schema.app, name="schema")
 
 
 @app.command()
-def validate(file: Files) -> None:
+def validate(
+    file: Files,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Let Flink's planner check the jobs' SQL, too; nothing has to run.")
+    ] = False,
+) -> None:
     """Check manifests; prints every problem with its place, and what to do."""
     from headrace.cli.manifests import load_or_exit, read_files
 
-    loaded = load_or_exit(read_files(file))
+    texts = read_files(file)
+    loaded = load_or_exit(texts)
+    if deep:
+        from headrace.cli.validate import check_deeply
+
+        if code := asyncio.run(check_deeply(texts, loaded.pipelines)):
+            raise typer.Exit(code)
     for pipeline in loaded.pipelines:
         typer.echo(f"{pipeline.name}: valid")
     for platform in loaded.platforms:
         typer.echo(f"{platform.metadata.name}: valid (StreamPlatform)")
+
+
+@app.command(epilog="Example: headrace test -f pipeline.yaml -k late")
+def test(
+    file: Files,
+    only: Annotated[str, typer.Option("-k", metavar="TEXT", help="Only cases with this in their name.")] = "",
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write a JUnit report.")] = None,
+) -> None:
+    """Run the fixtures beside a manifest (tests/*.yaml) through its real jobs; shows what differs."""
+    from headrace.cli.manifests import load_pipelines_or_exit, read_files
+    from headrace.cli.test import test_pipelines
+
+    if any(str(one) == "-" for one in file):
+        raise typer.BadParameter("fixtures stand beside a file; standard input has none", param_hint="-f")
+    manifests = [(one, load_pipelines_or_exit(read_files([one]))) for one in file]
+    raise typer.Exit(asyncio.run(test_pipelines(manifests, only, junit)))
 
 
 @app.command()
@@ -83,6 +110,7 @@ def up(
     real_snowflake: Annotated[
         bool, typer.Option("--real-snowflake", help="Load into the account that SNOWFLAKE_… variables name.")
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Apply the manifests anew when they change.")] = False,
 ) -> None:  # fmt: skip
     """Run pipelines on this machine until Ctrl-C. If `up` runs on this state already, hand the manifests to it."""
     from headrace.cli.manifests import load_pipelines_or_exit, read_files
@@ -93,6 +121,8 @@ def up(
         _exit_with(state, set_up_parts(state))
     if not file:
         raise typer.BadParameter("name at least one manifest", param_hint="-f")
+    if watch and any(str(one) == "-" for one in file):
+        raise typer.BadParameter("standard input cannot be watched", param_hint="--watch")
     texts = read_files(file)
     pipelines = load_pipelines_or_exit(texts)
     from headrace.cli.up import Wish, bring_up  # after the checks: a wrong manifest is told at once
@@ -100,7 +130,7 @@ def up(
     ports = {"kafka": kafka_port, "apicurio": registry_port, "flink": flink_port}
     ports[f"gateway-{pipelines[0].name}"] = gateway_port
     chosen = {name: port for name, port in ports.items() if port is not None}
-    _exit_with(state, bring_up(Wish(pipelines, texts, state, chosen, real_snowflake)))
+    _exit_with(state, bring_up(Wish(pipelines, texts, state, chosen, real_snowflake, file if watch else ())))
 
 
 @app.command()

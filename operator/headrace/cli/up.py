@@ -185,11 +185,10 @@ class Foreground:
         # From here on a manifest that is handed over never ends what runs.
         self.local.on_demand.settled = True
         self.announcer.say(f"up: {self.consumption.summary()}")
-        if not self.wish.watched:
-            return await self.local.keep()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.local.keep())
-            group.create_task(watch(self.wish.watched, self.wish.texts, self._apply_anew, self.announcer.say))
+        tasks = [self.local.keep()]
+        if self.wish.watched:
+            tasks.append(watch(self.wish.watched, self.wish.texts, self._apply_anew, self.announcer.say))
+        await asyncio.gather(*tasks)
 
     async def _apply_anew(self, texts: dict[str, str]) -> bool:
         """What a watched file says now; the steps tell themselves."""

@@ -1,0 +1,1 @@
+"""`headrace test`: fixtures beside a pipeline, run through its real jobs. fixtures → run → compare → report."""
