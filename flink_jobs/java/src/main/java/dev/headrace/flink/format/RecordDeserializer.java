@@ -61,6 +61,8 @@ final class RecordDeserializer implements DeserializationSchema<RowData> {
             }
         }
         this.columns = new RowType(data);
+        // A table that its schema does not fit is refused while the job is planned. Nothing is asked of the registry.
+        records.open(columns);
         this.origins = new int[projection.length];
         for (int i = 0; i < projection.length; i++) {
             origins[i] = originOf[projection[i]];

@@ -39,6 +39,9 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
 
     private transient InternalTimerService<VoidNamespace> timers;
 
+    /** The sweep that each shard asked for last: most rows ask for the same one again. */
+    private transient long[] asked;
+
     DeduplicatingOperator(RowLayout layout, LateRule late, long window) {
         super(layout, late, null);
         this.window = window;
@@ -60,6 +63,8 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
     public void open() throws Exception {
         super.open();
         timers = getInternalTimerService("sweep", VoidNamespaceSerializer.INSTANCE, this);
+        asked = new long[IdSelector.SHARDS];
+        Arrays.fill(asked, Long.MIN_VALUE);
     }
 
     @Override
@@ -86,10 +91,14 @@ final class DeduplicatingOperator extends OutcomeOperator implements Triggerable
         }
         // Rounded up to the next sweep, so that the rows of a whole interval ask for the same timer.
         long sweep = (Math.floorDiv(until, sweepEvery) + 1) * sweepEvery;
-        if (layout.eventTime == RowLayout.NONE) {
-            timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, sweep);
-        } else {
-            timers.registerEventTimeTimer(VoidNamespace.INSTANCE, sweep);
+        int shard = (Integer) getCurrentKey();
+        if (asked[shard] != sweep) {
+            asked[shard] = sweep;
+            if (layout.eventTime == RowLayout.NONE) {
+                timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, sweep);
+            } else {
+                timers.registerEventTimeTimer(VoidNamespace.INSTANCE, sweep);
+            }
         }
         return false;
     }

@@ -14,7 +14,7 @@ final class IdSelector implements KeySelector<RowData, Integer> {
     private static final long serialVersionUID = 1L;
 
     /** Part of the state's layout: changing it makes old state unreadable. */
-    private static final int SHARDS = 4096;
+    static final int SHARDS = 4096;
 
     private final RowLayout layout;
     private final RowData.FieldGetter id;
