@@ -32,6 +32,24 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(schema.app, name="schema")
 
 
+@app.command(epilog="Example: headrace init shop --topic orders --format Avro --key customer")
+def init(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The pipeline's; also the new folder's.")] = None,
+    *,
+    topic: Annotated[str | None, typer.Option(metavar="TOPIC", help="The topic that events come in on.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="JSON, Avro or Protobuf.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="FIELD", help="The field whose events stay in order.")] = None,
+    counts: Annotated[bool | None, typer.Option("--counts/--no-counts", help="With a job that counts.")] = None,
+    folder: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Else a folder of that name.")] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing.")] = False,
+) -> None:
+    """Write a new pipeline that runs: a manifest to edit, fixtures for `test`, and a schema for the editor."""
+    from headrace.cli.init import ask_starter, can_ask, write_starter
+
+    ask = not yes and can_ask()
+    raise typer.Exit(write_starter(ask_starter(name, topic, format_, key, counts, ask=ask), folder))
+
+
 @app.command()
 def validate(
     file: Files,
