@@ -20,6 +20,7 @@ from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.producer import Delivery, NotStored, Record, Stored
 from headrace_apps.gateway.tokens import OpenDoor, Verifier
 from headrace_apps.gateway.views.store import stores_in
+from headrace_apps.records.registry import Registry
 
 from .paper_broker import PaperBroker
 
@@ -121,6 +122,8 @@ def serve(
     verifier: Verifier | None = None,
     limits: Limits | None = None,
     now: Callable[[], float] = lambda: NOW,
+    *,
+    registry: Registry | None = None,
 ) -> Iterator[TestClient]:
     """A running gateway. A crash in a handler is a 500 here, as it is for a caller."""
     document = document or make_document()
@@ -136,6 +139,7 @@ def serve(
             metrics=Metrics(),
             look=lambda: {},
             new_store=stores_in(Path(data)),
+            registry=registry,
         )
 
     with (

@@ -32,6 +32,7 @@ POINT = {
 }
 DECIMAL = logical("bytes", "decimal", precision=6, scale=2)
 FIXED_DECIMAL = {**DECIMAL, "type": "fixed", "name": "D", "size": 3}
+UUID = "0f3c8e0a-3a39-4d55-8dd9-2b1a5c3e7f10"
 NANOS = "2026-11-22T10:15:30.000000001"
 
 # type, what fastavro is given, the JSON form, the row's value
@@ -45,7 +46,7 @@ VALUES: list[tuple[Any, Any, Any, Any]] = [
     ("bytes", b"\x00\xff", "AP8=", b"\x00\xff"),
     ({"type": "fixed", "name": "F", "size": 2}, b"ab", "YWI=", b"ab"),
     (ENUM, "BLUE", "BLUE", "BLUE"),
-    (logical("string", "uuid"), "0f3c8e0a-3a39-4d55-8dd9-2b1a5c3e7f10", *["0f3c8e0a-3a39-4d55-8dd9-2b1a5c3e7f10"] * 2),
+    (logical("string", "uuid"), UUID, UUID, UUID),
     (logical("long", "timestamp-millis"), -1, "1969-12-31T23:59:59.999Z", -1),
     (logical("long", "timestamp-micros"), 1_500_000, "1970-01-01T00:00:01.500Z", 1_500),
     (logical("long", "timestamp-nanos"), 2_000_000_000, "1970-01-01T00:00:02Z", 2_000),

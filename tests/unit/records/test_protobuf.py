@@ -167,7 +167,7 @@ def test_what_is_no_record_is_refused_with_its_reason(topic: Topic) -> None:
     good = render_prefix(1) + b"\x02\x02"
 
     def reading(**fields: Any) -> bytes:
-        return good + message(**{"id": "a", "at": {}, **fields}).SerializeToString()
+        return good + bytes(message(**{"id": "a", "at": {}, **fields}).SerializeToString())
 
     cases = {
         b"": "the value has no schema id before it",
