@@ -70,6 +70,7 @@ spec:
   registry: {url: "https://registry"}
   flink: {checkpointStorage: "s3://bucket/checkpoints"}
   auth: {issuer: "https://id.example.com", jwksUrl: "https://id.example.com/keys"}
+  images: {headrace: "headrace:0.1.0", flink: "headrace-flink:0.1.0"}
 """
 
 
