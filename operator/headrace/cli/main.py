@@ -50,7 +50,7 @@ def init(
     raise typer.Exit(write_starter(ask_starter(name, topic, format_, key, counts, ask=ask), folder))
 
 
-@app.command()
+@app.command(epilog="Example: headrace validate -f pipeline.yaml")
 def validate(
     file: Files,
     deep: Annotated[
@@ -89,7 +89,7 @@ def test(
     raise typer.Exit(asyncio.run(test_pipelines(manifests, only, junit)))
 
 
-@app.command()
+@app.command(epilog="Example: headrace plan -f pipeline.yaml")
 def plan(file: Files, state: State = DEFAULT_STATE) -> None:
     """Show what a manifest comes to, and what `up` would change of what runs; changes nothing."""
     from headrace.cli.manifests import load_pipelines_or_exit, read_files
@@ -113,7 +113,7 @@ def render(
     show_objects(read_files(file), read_files([platform]), namespace)
 
 
-@app.command()
+@app.command(epilog="Example: headrace up -f pipeline.yaml --watch")
 def up(
     *,
     file: Annotated[list[Path] | None, typer.Option("-f", "--file", metavar="FILE", help="A manifest; repeatable.")]
@@ -151,7 +151,7 @@ def up(
     _exit_with(state, bring_up(Wish(pipelines, texts, state, chosen, real_snowflake, file if watch else ())))
 
 
-@app.command()
+@app.command(epilog="Example: headrace down")
 def down(state: State = DEFAULT_STATE) -> None:
     """Stop what runs on this state, in order. Its data stays and is used by the next `up`."""
     from headrace.cli.running import take_down
@@ -159,7 +159,7 @@ def down(state: State = DEFAULT_STATE) -> None:
     _exit_with(state, take_down(state))
 
 
-@app.command()
+@app.command(epilog="Example: headrace status --json")
 def status(
     state: State = DEFAULT_STATE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
@@ -170,7 +170,7 @@ def status(
     _exit_with(state, show_status(state, as_json))
 
 
-@app.command()
+@app.command(epilog="Example: headrace logs flink -f")
 def logs(
     part: Annotated[list[str] | None, typer.Argument(metavar="PART…", help="Parts as `status` names them.")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
@@ -183,7 +183,7 @@ def logs(
     raise typer.Exit(show_logs(state, part or [], lines, follow))
 
 
-@app.command()
+@app.command(epilog="Example: headrace token --topic clicks --write --ttl 15m")
 def token(
     *,
     scope: Annotated[list[str] | None, typer.Option(help="A scope such as clickstream.clicks:write.")] = None,
@@ -264,7 +264,8 @@ def explain(
     ] = "24h",
     most: Annotated[int, typer.Option(help="Look at so many records of a topic at most.", min=1)] = 2_000_000,
     pipeline: Annotated[
-        str | None, typer.Option("-p", "--pipeline", metavar="NAME", autocompletion=complete_pipeline)
+        str | None,
+        typer.Option("-p", "--pipeline", metavar="NAME", autocompletion=complete_pipeline, help="Only in this one."),
     ] = None,
     state: State = DEFAULT_STATE,
 ) -> None:
