@@ -26,11 +26,11 @@ from tests.integration.loader.loader_harness import StandInServer
 
 from headrace.core.columns import STRING, TIMESTAMP, Column
 from headrace.core.documents import Identity, LoaderDocument, LoaderTopic, Table, TableColumn, Transform
-from headrace_apps.loader.batches import BatchBuilder, Record
+from headrace_apps.loader.batches import BatchBuilder
 from headrace_apps.loader.layout import plan_layout
 from headrace_apps.loader.session import SnowflakeSession
 from headrace_apps.loader.sink import SnowflakeSink
-from headrace_apps.loader.statements import Span
+from headrace_apps.runtime import Record, Span
 
 FIELDS = (
     Column(name="event_id", type=STRING, required=True),
