@@ -52,7 +52,8 @@ log = logging.getLogger("headrace.loader")
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="headrace_apps.loader", description="Loads one sink's topic into its table.")
     parser.add_argument("--document", type=Path, required=True, help="a headrace.loader/v1 document")
-    parser.add_argument("--metrics-port", type=int, required=True, help="loopback port of /metrics and /readyz")
+    parser.add_argument("--metrics-port", type=int, required=True, help="port of /metrics, /readyz and /healthz")
+    parser.add_argument("--metrics-host", default="127.0.0.1", help="its address; in a pod 0.0.0.0, for probes")
     parser.add_argument("--member", help="group.instance.id: partitions are kept over a short restart")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValidationError, ValueError) as error:
         return refuse(1, f"{options.document}: {error}")
     try:
-        server = serve(options.metrics_port, metrics, readiness)
+        server = serve(options.metrics_port, metrics, readiness, options.metrics_host)
     except OSError as error:
         return refuse(3, f"port {options.metrics_port} for /metrics cannot be had: {error.strerror}")
 

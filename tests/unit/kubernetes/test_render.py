@@ -14,6 +14,8 @@ from pytest_regressions.file_regression import FileRegressionFixture
 from headrace.core.pipeline import Pipeline
 from headrace.kubernetes.render import find_mismatches
 from headrace.kubernetes.text import Manifest, to_yaml
+from headrace_apps.gateway import __main__ as gateway
+from headrace_apps.loader import __main__ as loader
 
 from .kinds import RELIED_ON, faults, neighbours, relied_on
 from .rendered import GOLDEN, OWNER, PLATFORMS, groups, objects, pipeline_of, plan_of, platform_with, pod_specs, sources
@@ -166,6 +168,18 @@ def test_a_part_mounts_the_document_that_it_is_told_to_run(source: str, platform
     texts = {text for config in documents.values() for text in config["data"].values()}
     assert {job.document.to_json() for job in plan.jobs} <= texts
     assert {loader.document.to_json() for loader in plan.loaders} <= texts
+
+
+@EVERYTHING
+def test_the_parts_take_the_command_lines_they_are_given(source: str, platform: str) -> None:
+    """With a document that is not there, the loader ends with 1; with an argument that it does not know, with 2."""
+    for _, spec in pod_specs(rendered(source, platform)).values():
+        command = spec["containers"][0].get("command", [])
+        if "headrace_apps.gateway" in command:
+            parsed = gateway.parse_arguments(command[3:])
+            assert (parsed.host, parsed.port) == ("0.0.0.0", spec["containers"][0]["ports"][0]["containerPort"])  # noqa: S104
+        elif command:
+            assert loader.main(command[3:]) == 1
 
 
 def test_another_document_is_another_config_map_and_rolls_its_part_alone() -> None:
