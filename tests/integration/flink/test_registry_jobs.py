@@ -129,7 +129,8 @@ def test_orders_see_the_account_of_their_time_until_it_is_deleted(stream: Any) -
     deleted = START + timedelta(seconds=30)
     stream.send("accounts", [(b"a2", None), (None, None), (b"a\xff", None)], timestamp=deleted)
     stream.send("accounts", [account("other", "SEK", 100)])
-    orders = [("o1", "a1", 15), ("o2", "a1", 25), ("o3", "a2", 25), ("o4", "a2", 35), ("o5", "a3", 12), ("o6", "a1", 5)]
+    # In the order of their times, so that none is late wherever the watermark stands.
+    orders = [("o6", "a1", 5), ("o5", "a3", 12), ("o1", "a1", 15), ("o2", "a1", 25), ("o3", "a2", 25), ("o4", "a2", 35)]
     stream.send("orders", [order(*each) for each in orders] + [order("end", "a1", 100)])
 
     joined = [json.loads(message.value()) for message in stream.await_records("currencies", 6)]
