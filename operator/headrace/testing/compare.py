@@ -98,7 +98,8 @@ class _Matcher:
         for wanted in missing:
             nearest = min(spare, key=lambda row, of=wanted: len(self.changes(of, row)), default=None)  # type: ignore[misc]
             changes = self.changes(wanted, nearest) if nearest is not None else ()
-            if nearest is not None and len(changes) * 2 <= len(wanted):  # more alike than not
+            unlike = {change.field.split(".", 1)[0] for change in changes} & wanted.keys()
+            if nearest is not None and len(unlike) * 2 <= len(wanted):  # more alike than not
                 spare.remove(nearest)
                 found.append(Difference(topic, wanted, nearest, changes))
             else:

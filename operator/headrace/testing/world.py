@@ -63,11 +63,8 @@ class World:
             kafka=(("bootstrap.servers", self.bootstrap),),
             registry_url=self.registry_url,
             flink=FlinkDefaults(
-                checkpoint_dir=(self.folder / "checkpoints" / prefix).as_uri(),
-                savepoint_dir=(self.folder / "savepoints" / prefix).as_uri(),
-                # A job that ends waits for one more checkpoint: its results are then committed.
-                exactly_once_interval_ms=100,
-                at_least_once_interval_ms=100,
+                checkpoint_dir=(self.folder / "checkpoints").as_uri(),
+                savepoint_dir=(self.folder / "savepoints").as_uri(),
                 transaction_timeout_ms=MAX_TRANSACTION_MS,
                 bounded=True,
             ),
