@@ -142,11 +142,17 @@ class Shop:
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """The exit code, and what it printed; in this process, which spares a start."""
-        result = CliRunner().invoke(app, ["dlq", *arguments, "--state", str(self.state)])
+        return self.headrace("dlq", *arguments)
+
+    def headrace(self, *arguments: str) -> tuple[int, str, str]:
+        """Any command on this state."""
+        result = CliRunner().invoke(app, [*arguments, "--state", str(self.state)])
         return result.exit_code, result.stdout, result.stderr
 
     def status(self) -> dict[str, Any]:
-        return {"addresses": {"gateways": {self.name: "http://127.0.0.1:1"}}, "resources": []}
+        jobs = [file.stem for file in (self.state / "documents").glob("job-*.json")]
+        resources = [{"id": f"job/{job.removeprefix('job-')}"} for job in jobs]
+        return {"addresses": {"gateways": {self.name: "http://127.0.0.1:1"}}, "resources": resources}
 
 
 @pytest.fixture
