@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
+from confluent_kafka.schema_registry import RegisteredSchema, SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -26,10 +26,19 @@ Decode = Callable[[bytes], dict[str, Any]]
 
 # The schema is the pipeline's: a writer takes what the registry has and registers nothing.
 READY_MADE = {"auto.register.schemas": False, "use.latest.version": True}
+LOOKED_UP = {"auto.register.schemas": False}
 
 
 class UndecodableError(Exception):
     """Bytes that are no record of the topic."""
+
+
+class LookedUpByName(SchemaRegistryClient):
+    """The Protobuf serializer asks for the id of its own spelling of the schema, a descriptor. The registry has the
+    file's text and cannot tell that they are the same; so the newest of the subject is the answer."""
+
+    def lookup_schema(self, subject_name: str, *_: Any, **__: Any) -> RegisteredSchema:
+        return self.get_latest_version(subject_name)
 
 
 class Wire:
@@ -37,7 +46,7 @@ class Wire:
 
     def __init__(self, manifest: Manifest, registry: str | None) -> None:
         self._manifest = manifest
-        self._client = SchemaRegistryClient({"url": registry}) if registry else None
+        self._client = LookedUpByName({"url": registry}) if registry else None
         self._encoders: dict[str, Encode] = {}
         self._decoders: dict[str, Decode] = {}
 
@@ -66,14 +75,14 @@ class Wire:
 
     def _encoder(self, topic: Topic) -> Encode:
         context = SerializationContext(topic.kafka, MessageField.VALUE)
-        options = READY_MADE | {"subject.name.strategy": topic_subject_name_strategy}
+        named = {"subject.name.strategy": topic_subject_name_strategy}
         match topic.format:
             case "Avro":
-                avro = AvroSerializer(self._client, conf=options)
+                avro = AvroSerializer(self._client, conf=READY_MADE | named)
                 return lambda event: bytes(avro(_with_epoch(event, topic), context) or b"")
             case "Protobuf":
                 made = message_class(topic.definition, topic.message)
-                protobuf = ProtobufSerializer(made, self._client, options)
+                protobuf = ProtobufSerializer(made, self._client, LOOKED_UP | named)
                 return lambda event: bytes(protobuf(ParseDict(dict(event), made()), context) or b"")
             case _:
                 return lambda event: json.dumps(event, separators=(",", ":")).encode()
@@ -87,7 +96,8 @@ class Wire:
                 return lambda value: avro(value, context)
             case "Protobuf":
                 made = message_class(topic.definition, topic.message)
-                protobuf = ProtobufDeserializer(made, options, self._client)
+                # Without the registry: whose file a record was written by is told by its numbers alone.
+                protobuf = ProtobufDeserializer(made, options)
                 return lambda value: fields_of(protobuf(value, context))
             case _:
                 return json.loads

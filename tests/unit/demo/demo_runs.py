@@ -47,6 +47,7 @@ class Run:
     manifest: Manifest
     ledger: list[Entry]
     observed: Observed
+    expected: Expectation
 
 
 def manifest_of(name: str) -> Manifest:
@@ -56,7 +57,8 @@ def manifest_of(name: str) -> Manifest:
 def make_run(sample: Sample) -> Run:
     manifest = manifest_of(sample.name)
     ledger, raw = _stored(sample, manifest, _sent(sample))
-    return Run(sample, manifest, ledger, _faultless(sample, manifest, ledger, raw))
+    expected = sample.expect(accepted_of(ledger))
+    return Run(sample, manifest, ledger, _faultless(sample, manifest, expected, raw), expected)
 
 
 def _sent(sample: Sample) -> list[Sent]:
@@ -64,10 +66,10 @@ def _sent(sample: Sample) -> list[Sent]:
     rng = Random(7)
     stream = EventStream(rng, Mix(duplicates=0.05, invalid=0.02), sample.author(rng))
     sent: list[Sent] = []
-    for tick in range(400):
-        now = STARTED + tick * 100
+    for tick in range(160):
+        now = STARTED + tick * 250
         sent += stream.references(now)
-        sent += stream.next_batch(now, 4, Route.KAFKA if tick % 5 == 0 else Route.GATEWAY)
+        sent += stream.next_batch(now, 3, Route.KAFKA if tick % 5 == 0 else Route.GATEWAY)
     sent += stream.take_held(STARTED + 10**9)
     for name, raw in sample.malformed(rng, FRAMED):
         sent.append(Sent(name, Kind.MALFORMED, sample.events, raw=raw))
@@ -99,8 +101,7 @@ def _with_value(record: Record, value: bytes | None) -> Record:
     return Record(record.partition, record.offset, record.key, value, record.headers)
 
 
-def _faultless(sample: Sample, manifest: Manifest, ledger: list[Entry], raw: list[tuple[Sent, Record]]) -> Observed:
-    expected = sample.expect(accepted_of(ledger))
+def _faultless(sample: Sample, manifest: Manifest, expected: Expectation, raw: list[tuple[Sent, Record]]) -> Observed:
     topics: dict[str, list[Record]] = {name: [] for name in manifest.topics}
     topics[sample.events] = [_raw(one, record, expected) for one, record in raw]
     topics[DEAD_LETTERS] = list(_letters(manifest.kafka(sample.events), expected, raw))
