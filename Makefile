@@ -41,7 +41,7 @@ help: ## show this list
 setup: $(SETUP) ## make the environment .venv from the locks; the other targets do it by themselves
 
 .PHONY: demo
-demo: $(SETUP) ## run the clickstream pipeline with live figures and a final check (DURATION=60, RATE=500, DEMO_ARGS=…)
+demo: $(SETUP) ## run the sample pipelines with live figures and a final check (DURATION=60, RATE=500, DEMO_ARGS=…)
 	@$(RUN)/python -m headrace_apps.demo $(if $(DURATION),--duration $(DURATION),) --rate $(RATE) $(DEMO_ARGS)
 
 .PHONY: test
@@ -74,7 +74,11 @@ golden-update: $(SETUP) ## write the golden files anew; read the difference befo
 
 .PHONY: bench
 bench: $(SETUP) ## 2,000 events a second for a minute: end-to-end latency and the check
-	@$(RUN)/python -m headrace_apps.demo --duration $(or $(DURATION),60) --rate 2000 --steady $(DEMO_ARGS)
+	@$(RUN)/python -m headrace_apps.demo --sample clickstream --duration $(or $(DURATION),60) --rate 2000 --steady $(DEMO_ARGS)
+
+.PHONY: oracle
+oracle: $(SETUP) ## 200,000 random events per format through real jobs, against DuckDB (EVENTS=200000)
+	@HEADRACE_ORACLE_EVENTS=$(or $(EVENTS),200000) $(PYTEST) tests/integration/oracle
 
 .PHONY: test-snowflake
 test-snowflake: $(SETUP) ## the loader's tests on a real Snowflake account, given by SNOWFLAKE_… variables
