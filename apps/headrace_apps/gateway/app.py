@@ -85,7 +85,7 @@ class Gateway:
         self.tables: dict[str, LookupTable] = {}
         for topic in looked_up(document):
             name = f"lookup.{topic.name}"
-            store = new_store(name, KeyOrder(key_columns_of(topic)))
+            store = new_store(name, KeyOrder())
             follower = ViewFollower(
                 name,
                 kafka=document.kafka,
