@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 HEADRACE = ("-m", "headrace.cli.main")
 PIPELINE = Path(__file__).parents[2] / "manifests/samples/clickstream/pipeline.yaml"
-TOPICS = [part for topic in ("clicks", "clean_clicks", "page_views") for part in ("--topic", topic)]
+TOPICS = [part for topic in ("clicks", "clean_clicks", "page_views", "sessions") for part in ("--topic", topic)]
 
 
 def produce(bootstrap: str, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -70,8 +70,8 @@ def test_the_check_passes_and_then_fails_for_a_single_record(shell: Shell, state
     assert f"{value['page']} " in output
     assert "2 times" in output
 
-    loaded = next(entry.sent.id for entry in read_ledger(ledger) if entry.sent.kind is Kind.CLICK)
-    assert execute(looked.snowflake, f"DELETE FROM {looked.table} WHERE EVENT_ID = '{loaded}'") == 1
+    loaded = next(entry.sent.id for entry in read_ledger(ledger) if entry.sent.kind is Kind.EVENT)
+    assert execute(looked.snowflake, f"DELETE FROM {looked.database}.RAW.CLICKS WHERE EVENT_ID = '{loaded}'") == 1
     code, output = shell.run(*check, seconds=300)
     assert code == 1
     assert f"{loaded}: missing" in output
