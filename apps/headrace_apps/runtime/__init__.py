@@ -1,6 +1,7 @@
 """The consumer runtime: everything outside of Flink that reads a topic goes through here (docs/adr/0009).
 
     runtime    the loop                     lanes, progress    order, memory, what may be committed (pure)
+    workload   lanes and their workers      consumption        what a consumer is to do
     reader     the Kafka consumer           handler            the protocols and errors
     work       a lane's batch, to the end   retry, breaker     waiting and trying again
     watch, lag ends, partitions, lag        dead_letters       poison, and a handler's own letters
@@ -32,6 +33,7 @@ A whole consumer that mails receipts, each partition in order, four at a time:
 
 from headrace_apps.runtime.breaker import Breaker, State
 from headrace_apps.runtime.client import client_config, fetch_topic_id
+from headrace_apps.runtime.consumption import Consumption
 from headrace_apps.runtime.dead_letters import DeadLetterTopic, Letter
 from headrace_apps.runtime.figures import Figures, Series
 from headrace_apps.runtime.handler import JoinedHandler, LaneHandler, MovedError, OutageError, RefusedError, StopError
@@ -40,8 +42,9 @@ from headrace_apps.runtime.metrics import ConsumerMetrics, ConsumerSeries
 from headrace_apps.runtime.progress import Span
 from headrace_apps.runtime.records import Record
 from headrace_apps.runtime.retry import Retry
-from headrace_apps.runtime.runtime import Consumption, Runtime, Watcher, new_retry
+from headrace_apps.runtime.runtime import Runtime, new_retry
 from headrace_apps.runtime.watch import BrokerTopic, Seen, TopicOffsets
+from headrace_apps.runtime.workload import Watcher
 from headrace_apps.runtime.written_letters import Address, KafkaUnavailableError
 
 __all__ = [

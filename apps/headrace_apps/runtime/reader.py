@@ -120,13 +120,18 @@ class Reader:
         found = {}
         wanted = self._places(dict.fromkeys(partitions, OFFSET_BEGINNING))
         for place in self._consumer.committed(wanted, timeout=BROKER_SECONDS):
-            first, _ = self._consumer.get_watermark_offsets(
+            first, end = self._consumer.get_watermark_offsets(
                 TopicPartition(self._topic, place.partition), timeout=BROKER_SECONDS
             )
             if 0 <= place.offset < first:
                 raise StopError(
                     f"topic {self._topic}, partition {place.partition}: offsets {place.offset} to {first - 1} were "
                     f"deleted by retention before they were read. To go on without them, set the group's offset"
+                )
+            if place.offset > end:
+                raise StopError(
+                    f"topic {self._topic}, partition {place.partition} ends at offset {end}, but the group would go on "
+                    f"at {place.offset}: the topic was created again or lost records. Set the group's offset"
                 )
             found[place.partition] = place.offset if place.offset >= 0 else first
         return found

@@ -78,19 +78,26 @@ def _scan(
         wanted = consumer.offsets_for_times(
             [TopicPartition(topic, partition, start) for partition in partitions], timeout=10
         )
-        open_ends = {partition.partition for partition in wanted if partition.offset >= 0}
-        consumer.assign([partition for partition in wanted if partition.offset >= 0])
+        places = [place for place in wanted if place.offset >= 0]
+        # Up to where the topic ends now. Its end as such may never be seen: while others write letters all the time,
+        # each answer brings some, and none says that there are no more.
+        ends = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in places}
+        open_ends = {place.partition for place in places if place.offset < ends[place.partition]}
+        consumer.assign(places)
         read, progress, told = 0, clock(), clock()
         while open_ends:
             if stop.is_set():
                 raise KafkaUnavailableError(f"stopped while {topic} was being read")
             for message in consumer.consume(1000, 0.2):
                 error = message.error()
+                partition, offset = message.partition() or 0, message.offset() or 0
                 if error is None:
                     read += 1
                     found |= _position(address, message)
+                    if offset + 1 >= ends.get(partition, 0):
+                        open_ends.discard(partition)
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    open_ends.discard(message.partition() or 0)
+                    open_ends.discard(partition)  # what is left are markers
                 else:
                     continue
                 progress = clock()

@@ -30,6 +30,12 @@ class Written:
     def error(self) -> KafkaError | None:
         return None
 
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return int(self._value)
+
     def value(self) -> bytes:
         return self._value
 
@@ -44,6 +50,9 @@ class End:
     def partition(self) -> int:
         return 0
 
+    def offset(self) -> int:
+        return 0
+
 
 class Broker:
     """`room` is how many letters a producer holds; the answers to the first `silent` letters get lost; a reader
@@ -52,6 +61,8 @@ class Broker:
     def __init__(self, room: int = 100, silent: int = 0) -> None:
         self.room, self.silent = room, silent
         self.ends = True
+        self.markers = 1
+        """Offsets behind the last letter, which no letter has."""
         self.log: list[Written] = []
 
     @property
@@ -86,6 +97,7 @@ class FakeConsumer:
     """Reads the log one letter at a time; `tick` runs before each look for one."""
 
     def __init__(self, broker: Broker, tick: Callable[[], None] = lambda: None) -> None:
+        self._broker = broker
         self._messages: Iterator[Any] = iter([*broker.log, *([End()] if broker.ends else [])])
         self._tick = tick
 
@@ -94,6 +106,9 @@ class FakeConsumer:
 
     def offsets_for_times(self, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         return [TopicPartition(each.topic, each.partition, 0) for each in wanted]
+
+    def get_watermark_offsets(self, _: TopicPartition, timeout: float) -> tuple[int, int]:
+        return 0, max((letter.offset() + 1 for letter in self._broker.log), default=0) + self._broker.markers
 
     def assign(self, _: list[TopicPartition]) -> None: ...
 
@@ -147,6 +162,14 @@ def test_the_look_into_the_topic_may_take_as_long_as_it_moves_on(monkeypatch: py
     monkeypatch.setattr(written_letters, "Consumer", lambda _: FakeConsumer(broker, clock.tick))
     assert fetch_written({}, ADDRESS, 0, Event(), clock) == {(0, n) for n in range(4)}
     assert clock.seconds > 3 * STALLED_SECONDS
+
+
+def test_a_topic_that_is_written_all_the_time_is_read_to_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client then never says that there are no more."""
+    broker = Broker()
+    topic_at(monkeypatch, broker).write(letters(4))
+    broker.ends, broker.markers = False, 0
+    assert fetch_written({}, ADDRESS, 0, Event(), Clock()) == {(0, n) for n in range(4)}
 
 
 def test_a_topic_that_gives_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
