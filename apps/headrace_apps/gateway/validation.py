@@ -7,6 +7,7 @@ An event of a JSON topic is stored as it came, unless it is enriched; Avro and P
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -182,7 +183,7 @@ class EncodingJudge:
                 payload = self._encoder.encode(event)
             except UnfitError:
                 # What the fast parse has rounded may fit after all.
-                event = {**parse_exactly(raw), **changed}
+                event = {**parse_exactly(raw), **{name: _exact(value) for name, value in changed.items()}}
                 payload = self._encoder.encode(event)
         except NotAnEvent as exc:
             return _malformed(raw, str(exc))
@@ -193,6 +194,11 @@ class EncodingJudge:
         if len(payload) > self._limits.max_event:
             return _malformed(raw, _too_large(len(payload), self._limits))
         return Accepted(payload, self._keys.of(event if self._plain else self._encoder.form(payload)))
+
+
+def _exact(value: Any) -> Any:
+    """A float of an enrichment has no text that it could be parsed from again."""
+    return Decimal(repr(value)) if type(value) is float else value
 
 
 _ONE_SPELLING = ({"type": "string"}, {"type": "string", "format": "date-time"})

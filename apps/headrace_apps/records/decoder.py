@@ -31,9 +31,8 @@ Json = dict[str, Any]
 class Decoder(Protocol):
     """For any number of threads."""
 
-    @property
-    def may_wait(self) -> bool:
-        """Whether a call may ask the registry, and so should not be made in an event loop."""
+    may_wait: bool
+    """Whether a call may ask the registry, and so should not be made in an event loop."""
 
     def row(self, value: bytes | None) -> Outcome: ...
 
@@ -45,13 +44,11 @@ class Decoder(Protocol):
 class JsonDecoder:
     """Plain JSON, and JSON behind the registry's prefix."""
 
-    may_wait = False
-    """A prefix on a JSON topic is rare, and its id is asked for once."""
-
     def __init__(self, columns: Sequence[Column], subject: str = "", registry: Registry | None = None) -> None:
         self._rows = RowFitter(columns)
         self._subject = subject
         self._registry = registry
+        self.may_wait = registry is not None
 
     def row(self, value: bytes | None) -> Outcome:
         if value is None:
