@@ -32,8 +32,8 @@ from headrace_apps.demo.up import Up, UpError
 
 POLL = 0.1
 REDRAW = 0.5
-DRAIN_SECONDS = 180.0
-FIRST_AGGREGATE_SECONDS = 240.0
+DRAIN_SECONDS = 300.0
+FIRST_AGGREGATE_SECONDS = 420.0
 """For a run whose kills wait for the first aggregates."""
 AFTER_KILL_SECONDS = 10.0
 """The traffic goes on at least so long after the last kill, and until it flows again: it must meet what was killed."""

@@ -43,7 +43,7 @@ class Order:
     seed: int
     duration: float | None
     steady: bool = False
-    signs_seconds: float = 240.0
+    signs_seconds: float = 420.0
 
 
 @dataclass(slots=True)

@@ -97,14 +97,15 @@ class Up:
             raise UpError(f"`headrace up` ended with exit code {self._process.returncode}")
 
     async def add(self, pipeline: str, text: str) -> None:
-        """Hand another manifest to the running `up`. Raises UpError when it does not take it."""
+        """Hand another manifest to the running `up`, which tells of it. Raises UpError when it does not take it."""
+        told: list[str] = []
         try:
-            answer = await ask(self._state, {"do": "apply", "texts": {pipeline: text}}, self._say)
+            answer = await ask(self._state, {"do": "apply", "texts": {pipeline: text}}, told.append)
         except OSError as error:
             self.raise_if_ended()
             raise UpError(f"{pipeline} could not be handed over: {error}") from error
         if answer["code"] != 0:
-            raise UpError(f"{pipeline} was not taken, see above")
+            raise UpError("\n".join([f"{pipeline} was not taken:", *told]))
 
     async def addresses(self, manifest: Manifest) -> Addresses | None:
         """None until the pipeline's gateway serves."""

@@ -68,6 +68,11 @@ def event_count() -> int:
     return int(os.environ.get("HEADRACE_ORACLE_EVENTS", "10000"))
 
 
+@pytest.fixture(scope="session")
+def all_jobs() -> bool:
+    return "HEADRACE_ORACLE_EVENTS" in os.environ
+
+
 @dataclass(frozen=True)
 class OraclePipeline:
     """The pipeline in one format. Its topics are below the stream's prefix."""
@@ -103,8 +108,11 @@ class OraclePipeline:
         assert producer.flush(60) == 0
         return [places[number] for number in range(len(puts))]
 
-    def documents(self) -> list[Path]:
-        return [self._write(job.document.name, job.document.to_json()) for job in self.plan.jobs]
+    def documents(self, outputs: Sequence[str]) -> list[Path]:
+        """Those of the jobs that write these topics."""
+        wanted = {f"{self.stream.prefix}{output}" for output in outputs}
+        jobs = [job for job in self.plan.jobs if wanted & set(job.writes)]
+        return [self._write(job.document.name, job.document.to_json()) for job in jobs]
 
     def _write(self, name: str, text: str) -> Path:
         path = self.stream.folder / f"{name}.json"
