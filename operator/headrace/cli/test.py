@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -82,14 +83,13 @@ async def _run(chosen: Chosen, console: Console) -> list[Result]:
     results: list[Result] = []
     async with open_world(announcer_for(console), with_registry=registry) as world:
         for pipeline, cases in chosen:
-            results += await run_cases(
-                world,
-                pipeline,
-                cases,
-                lambda result: console.print(render_result(result), highlight=False),
-                len(results),
-            )
+            results += await run_cases(world, pipeline, cases, partial(_show, console), len(results))
     return results
+
+
+def _show(console: Console, result: Result) -> None:
+    for line in render_result(result):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _nothing(manifests: Sequence[tuple[Path, Sequence[Pipeline]]], pattern: str) -> int:

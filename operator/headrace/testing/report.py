@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree
 
-from rich.console import Group, RenderableType
 from rich.text import Text
 
 from headrace.core.problems import shorten
@@ -18,19 +17,19 @@ from headrace.testing.run import Result
 VALUE_CHARS = 300
 
 
-def render_result(result: Result) -> RenderableType:
+def render_result(result: Result) -> list[Text]:
     """One line for a case that passed; what differs, topic by topic, for one that did not."""
     mark, style = ("passed", "green") if result.passed else ("FAILED", "bold red")
     head = Text.assemble((mark, style), f"  {result.case.id}", (f"  {result.seconds:.1f} s", "dim"))
     if result.passed:
-        return head
+        return [head]
     lines: list[Text] = [head, Text(f"        {result.case.file}:{result.case.line}", style="dim")]
     if result.error:
         lines.append(Text(f"    {result.error}", style="red"))
     for where, differences in groupby(result.differences, key=lambda difference: difference.where):
         lines.append(Text(f"    {where}", style="bold"))
         lines += [line for difference in differences for line in _lines(difference)]
-    return Group(*lines)
+    return lines
 
 
 def _lines(difference: Difference) -> list[Text]:
@@ -54,8 +53,7 @@ def _text(value: Any) -> str:
 
 def plain(result: Result) -> str:
     """The same without colours."""
-    rendered = render_result(result)
-    return "\n".join(str(line) for line in (rendered.renderables if isinstance(rendered, Group) else [rendered]))
+    return "\n".join(map(str, render_result(result)))
 
 
 def junit(results: Sequence[Result]) -> str:

@@ -136,7 +136,8 @@ class _Run:
         deadline = asyncio.get_running_loop().time() + JOB_SECONDS
         while (state := await self.world.flink.state(job)) != "FINISHED":
             if state in ("FAILED", "CANCELED"):
-                raise JobFailedError(f"job {name} failed: {await self.world.flink.failure(job)}")
+                cause = (await self.world.flink.failure(job)).rsplit(" ← ", 1)[-1]
+                raise JobFailedError(f"job {name} failed: {cause}")
             if asyncio.get_running_loop().time() > deadline:
                 await self.world.flink.cancel(job)
                 raise JobFailedError(f"job {name} did not come to its end within {JOB_SECONDS:.0f} s")
