@@ -22,7 +22,8 @@ import psutil
 from headrace.core.columns import STRING, TIMESTAMP, Column
 from headrace.core.keys import encode_key
 from headrace_apps.gateway.views.order import KeyOrder, behind, place_fields
-from headrace_apps.gateway.views.store import Change, Entry, RocksViewStore
+from headrace_apps.gateway.views.rocks import RocksViewStore
+from headrace_apps.gateway.views.store import Change, Entry
 from headrace_apps.records.instants import instant_text
 
 COLUMNS = (Column(name="page", type=STRING, required=True), Column(name="minute", type=TIMESTAMP, required=True))

@@ -19,7 +19,7 @@ from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.logs import set_up
 from headrace_apps.gateway.server import GatewayServer, server_config
 from headrace_apps.gateway.tokens import OpenDoor, TokenVerifier, Verifier
-from headrace_apps.gateway.views.store import stores_in
+from headrace_apps.gateway.views.rocks import stores_in
 
 log = logging.getLogger("headrace_apps.gateway")
 

@@ -19,7 +19,7 @@ from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.producer import Delivery, NotStored, Record, Stored
 from headrace_apps.gateway.tokens import OpenDoor, Verifier
-from headrace_apps.gateway.views.store import stores_in
+from headrace_apps.gateway.views.rocks import stores_in
 from headrace_apps.records.registry import Registry
 
 from .paper_broker import PaperBroker

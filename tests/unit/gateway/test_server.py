@@ -20,7 +20,7 @@ from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.producer import Delivery, Record
 from headrace_apps.gateway.server import GatewayServer, server_config
 from headrace_apps.gateway.tokens import OpenDoor
-from headrace_apps.gateway.views.store import stores_in
+from headrace_apps.gateway.views.rocks import stores_in
 
 from .conftest import EVENT, NOW, RememberingProducer, make_document
 

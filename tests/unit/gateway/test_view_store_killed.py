@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from headrace_apps.gateway.views.order import KEYS, STRANGE, KeyOrder, behind
-from headrace_apps.gateway.views.store import Change, Entry, RocksViewStore
+from headrace_apps.gateway.views.rocks import RocksViewStore
+from headrace_apps.gateway.views.store import Change, Entry
 
 KEYS_WRITTEN = 97
 DELETED_EVERY = 7

@@ -17,7 +17,8 @@ from headrace.core.keys import encode_key
 from headrace_apps.gateway.cursor import CursorInvalid, parse_cursor, render_cursor
 from headrace_apps.gateway.views.keys import KeyInvalid, parse_view_key, render_view_key
 from headrace_apps.gateway.views.order import KEYS, STRANGE, KeyOrder, behind, place_fields
-from headrace_apps.gateway.views.store import Change, Entry, Found, RocksViewStore, StoreError
+from headrace_apps.gateway.views.rocks import RocksViewStore
+from headrace_apps.gateway.views.store import Change, Entry, Found, StoreError
 from headrace_apps.records.json_check import canonical_timestamp
 
 positions = st.dictionaries(st.integers(0, 11), st.integers(0, 2**59), min_size=1)
