@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,7 @@ values: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.DATE: st.dates().map(str),
     Kind.TIMESTAMP: st.integers(0, 10**12).map(canonical_timestamp),
     Kind.EPOCH_MILLIS: st.integers(0, 10**12).map(canonical_timestamp),
+    Kind.BYTES: st.binary(max_size=9).map(lambda raw: b64encode(raw).decode()),
 }
 
 

@@ -83,7 +83,7 @@ def check_field(column: Column, value: Any) -> Any:
     """A key field's value, as the key has it: a time in the one spelling that keys use. Raises KeyInvalid."""
     kind = column.type.kind
     fits = {
-        Kind.STRING: lambda v: isinstance(v, str),
+        **dict.fromkeys((Kind.STRING, Kind.DECIMAL, Kind.BYTES), lambda v: isinstance(v, str)),
         Kind.BIGINT: fits_bigint,
         Kind.DOUBLE: fits_double,
         Kind.BOOLEAN: lambda v: type(v) is bool,
