@@ -10,13 +10,13 @@ import yaml
 Manifest = dict[str, Any]
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):  # libyaml: a pipeline is some 100 kB, a second in plain Python
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the same shape
         """A label set that stands in two places is written twice: anchors are hard to read and to edit."""
         return True
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
     # A block cannot hold a line that ends in spaces; YAML would fall back to one long quoted line anyway.
     style = "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)

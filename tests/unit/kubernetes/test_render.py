@@ -219,17 +219,27 @@ def test_a_platform_that_lacks_something_is_told_before() -> None:
     assert ["; ".join(map(str, find_mismatches(pipeline, platform))) for pipeline, platform in MISMATCHES(other)] == [
         "spec.platformRef.name: is 'other', and the platform is 'default' (give the platform of that name)",
         "metadata.name: '1st' starts with a digit, and Services and Flink's deployments cannot (start with a letter)",
+        f"spec.topics[0].name: would be '{'p' * 79}…' in Kafka, of more than 249 characters "
+        "(shorten it, or the platform's topicPrefix)",
         "spec.sinks: needs a Snowflake account, and the platform 'default' has none (add spec.snowflake to the platform)",
+        "spec.gateway.minReplicas: of the platform 'default' is more than maxReplicas (at most 2)",
         "spec.registry.url: of the platform 'default' names a port that is none: 'http://registry:99999' (1 to 65535)",
         "spec.kafka.bootstrapServers: of the platform 'default' names a port that is none: 'kafka:70000' (1 to 65535)",
     ]
+
+
+LONG = replace(
+    CLICKSTREAM, name="n" * 63, topics=(replace(CLICKSTREAM.topics[0], name="t" * 100),), jobs=(), views=(), sinks=()
+)
 
 
 def MISMATCHES(other: Pipeline) -> list[tuple[Pipeline, Any]]:  # noqa: N802 - a table
     return [
         (other, PLATFORMS["golden"]),
         (replace(CLICKSTREAM, name="1st"), PLATFORMS["golden"]),
+        (LONG, platform_with(kafka={"topicPrefix": "p" * 99 + "."})),
         (CLICKSTREAM, platform_with(snowflake=None)),
+        (CLICKSTREAM, platform_with(gateway={"minReplicas": 3, "maxReplicas": 2})),
         (CLICKSTREAM, platform_with(registry={"url": "http://registry:99999"})),
         (CLICKSTREAM, platform_with(kafka={"bootstrapServers": "kafka:70000"})),
     ]

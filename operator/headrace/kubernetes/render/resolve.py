@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from headrace.core.documents import Auth, SnowflakeConnection
 from headrace.core.durations import parse_duration
 from headrace.core.pipeline import Pipeline
@@ -17,6 +19,7 @@ from headrace.kubernetes.render.access import (
 )
 
 MAX_PORT = 65_535
+MAX_TOPIC_NAME = 249  # Kafka's
 
 
 def resolve_platform(platform: StreamPlatform, namespace: str) -> Platform:
@@ -58,29 +61,45 @@ def _connection(account: SnowflakeAccount | None) -> SnowflakeConnection:
 
 def find_mismatches(pipeline: Pipeline, platform: StreamPlatform) -> list[Problem]:
     """Why this pipeline cannot run on this platform; empty when it can, and then rendering cannot fail."""
+    return [*_in_pipeline(pipeline, platform), *_in_platform(platform)]
+
+
+def _in_pipeline(pipeline: Pipeline, platform: StreamPlatform) -> Iterator[Problem]:
     name = platform.metadata.name
-    found = []
     if pipeline.platform != name:
         message = f"is {pipeline.platform!r}, and the platform is {name!r}"
-        found.append(Problem(("spec", "platformRef", "name"), message, "give the platform of that name"))
+        yield Problem(("spec", "platformRef", "name"), message, "give the platform of that name")
     if pipeline.name[0].isdigit():
         message = f"{pipeline.name!r} starts with a digit, and Services and Flink's deployments cannot"
-        found.append(Problem(("metadata", "name"), message, "start with a letter"))
+        yield Problem(("metadata", "name"), message, "start with a letter")
+    for index, topic in enumerate(pipeline.topics):
+        kafka_name = f"{platform.spec.kafka.topic_prefix}{pipeline.name}.{topic.name}"
+        if topic.external is None and len(kafka_name) > MAX_TOPIC_NAME:
+            message = f"would be {shorten(kafka_name)!r} in Kafka, of more than {MAX_TOPIC_NAME} characters"
+            yield Problem(("spec", "topics", index, "name"), message, "shorten it, or the platform's topicPrefix")
     if pipeline.sinks and platform.spec.snowflake is None:
         message = f"needs a Snowflake account, and the platform {name!r} has none"
-        found.append(Problem(("spec", "sinks"), message, "add spec.snowflake to the platform"))
-    kafka = platform.spec.kafka.bootstrap_servers
-    if kafka and not all(1 <= port <= MAX_PORT for port in broker_ports(kafka)):
-        found.append(_no_port(("spec", "kafka", "bootstrapServers"), kafka, name))
+        yield Problem(("spec", "sinks"), message, "add spec.snowflake to the platform")
+
+
+def _in_platform(platform: StreamPlatform) -> Iterator[Problem]:
+    """What the CRD's rules refuse, too, for those who render without an API server; and ports."""
+    name, spec = platform.metadata.name, platform.spec
+    for section, bounds in (("gateway", spec.gateway), ("loader", spec.loader)):
+        if bounds.min_replicas > bounds.max_replicas:
+            message = f"of the platform {name!r} is more than maxReplicas"
+            yield Problem(("spec", section, "minReplicas"), message, f"at most {bounds.max_replicas}")
+    servers = spec.kafka.bootstrap_servers
+    if servers and not all(1 <= port <= MAX_PORT for port in broker_ports(servers)):
+        yield _no_port(("spec", "kafka", "bootstrapServers"), servers, name)
     for path, url in (
-        (("spec", "registry", "url"), platform.spec.registry.url),
-        (("spec", "auth", "jwksUrl"), platform.spec.auth.jwks_url),
+        (("spec", "registry", "url"), spec.registry.url),
+        (("spec", "auth", "jwksUrl"), spec.auth.jwks_url),
     ):
         try:
             port_of(url)
         except ValueError:
-            found.append(_no_port(path, url, name))
-    return found
+            yield _no_port(path, url, name)
 
 
 def _no_port(path: Path, value: str, platform: str) -> Problem:
