@@ -20,6 +20,7 @@ from headrace_apps.gateway.enrichment import Enricher, Moment
 from headrace_apps.gateway.limits import Limits
 from headrace_apps.gateway.validation import Accepted, Judge, judge_of
 from headrace_apps.inspection.values import UndecodableError, Values, read_json
+from headrace_apps.records.registry import Registry
 from headrace_apps.records.wire import render_prefix
 
 
@@ -43,7 +44,10 @@ class Kept:
 
 
 class Preparation:
-    """For the letters of one pipeline. `known`: the topics that the broker has; `now` gives epoch seconds."""
+    """For the letters of one pipeline. `known`: the topics that the broker has; `now` gives epoch seconds.
+
+    `registry` is for tests; else the document's.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Preparation:
         now: Callable[[], float],
         *,
         external: bool = False,
+        registry: Registry | None = None,
     ) -> None:
         self._topics: Mapping[str, GatewayTopic] = {topic.kafka_topic: topic for topic in document.topics}
         self._own_prefix = document.dead_letter_topic.removesuffix("dead-letters")
@@ -60,7 +65,7 @@ class Preparation:
         self._correction = correction
         self._now = now
         self._external = external
-        self._values = Values(document)
+        self._values = Values(document, registry)
         self._judges: dict[str, Judge] = {}
         self._prefixes: dict[str, bytes] = {}
 

@@ -29,4 +29,5 @@ def invitation(run: LocalRun, pipeline: str, url: str, clock: Callable[[], float
         f"  curl -sS {url}/v1/topics/{topic.name}/events -H 'Content-Type: application/json' \\",
         f"    -H 'Authorization: Bearer {token}' \\",
         f"    -d {shlex.quote(json.dumps(event, ensure_ascii=False))}",
+        f"or, in this folder: headrace send {topic.name} --count 100 --rate 10/s; headrace tail {topic.name} -f",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -27,6 +28,7 @@ from headrace_apps.dead_letters.resolver import Resolver
 from headrace_apps.dead_letters.survey import Survey
 from headrace_apps.explanation.jobs import shape_of
 from headrace_apps.inspection.scan import fetch_topics
+from headrace_apps.inspection.values import UndecodableError, Values
 
 SAMPLES = 5
 NOT_ALL = 1
@@ -103,11 +105,20 @@ def _rehearse(opened: Opened, preparation: Preparation) -> int:
         prepared = preparation.prepare(letter)
         if isinstance(prepared, Outgoing):
             key = "no key" if prepared.key is None else f"key {prepared.key.decode('utf-8', 'replace')}"
-            value = shorten((prepared.value or b"").decode("utf-8", "replace"), 160)
-            typer.echo(f"  {letter.place} → {prepared.topic}, {key}: {value}")
+            typer.echo(f"  {letter.place} → {prepared.topic}, {key}: {shorten(_shown(prepared, opened.values), 160)}")
     _say_kept(Done(0, len(kept), kept))
     typer.echo("nothing was changed")
     return NOT_ALL if kept else 0
+
+
+def _shown(outgoing: Outgoing, values: Values) -> str:
+    """The value as JSON; as bytes where it is none."""
+    if outgoing.value is None:
+        return "(deletes its key)"
+    try:
+        return json.dumps(values.read(outgoing.topic, outgoing.value), ensure_ascii=False)
+    except UndecodableError:
+        return repr(outgoing.value)[2:-1]
 
 
 def _resolver(pipeline: RunningPipeline) -> AbstractContextManager[Resolver]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 Format = Literal["JSON", "Avro", "Protobuf"]
 FORMATS: tuple[Format, ...] = ("JSON", "Avro", "Protobuf")
+NAME = r"[a-z]([a-z0-9_]{0,38}[a-z0-9])?"
 SCHEMA_FILE = "streampipeline.schema.json"
 RESERVED = frozenset({"event_id", "occurred_at", "amount", "events", "total", "window_start", "window_end"})
 
@@ -29,11 +30,11 @@ class Starter:
     def faults(self) -> list[str]:
         """What is wrong with the answers; a manifest of answers without a fault is valid."""
         found = []
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,38}[a-z0-9]|[a-z]", self.name):
+        if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", self.name):
             found.append(f"the name {self.name!r}: use lower-case letters, digits and -, at most 40")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", self.topic) or self.topic in ("counts", "dead_letters"):
+        if not re.fullmatch(NAME, self.topic) or self.topic in ("counts", "dead_letters"):
             found.append(f"the topic {self.topic!r}: use lower-case letters, digits and _, and not `counts`")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", self.key) or self.key in RESERVED:
+        if not re.fullmatch(NAME, self.key) or self.key in RESERVED:
             found.append(
                 f"the key {self.key!r}: use lower-case letters, digits and _, and none of the starter's fields"
             )

@@ -63,7 +63,7 @@ def test_a_dry_run_counts_shows_and_changes_nothing(shop: Shop) -> None:
     code, out, _ = shop.run("redrive", "--reason", "malformed", "--patch", patch, "--dry-run")
     assert code == 0
     assert "3 letters selected" in out
-    assert f'0-2 → {shop.orders}, key user-2: {{"id":"e2","user":"user-2","amount":7}}' in out
+    assert f'0-2 → {shop.orders}, key user-2: {{"id": "e2", "user": "user-2", "amount": 7}}' in out
     code, out, err = shop.run("redrive", "--every", "--dry-run")
     assert code == 1
     assert "3 would be sent" in out

@@ -24,7 +24,7 @@ names = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
     names,
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_answers_without_a_fault_make_a_valid_manifest(
     name: str, topic: str, format_: str, key: str, counts: bool
 ) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from headrace.core.dead_letter import Reason
+from headrace.core.documents import GatewayDocument, SchemaRef
 from headrace_apps.dead_letters.correction import Correction, WrongPatchError, parse_correction
 from headrace_apps.dead_letters.letter import Letter
 from headrace_apps.dead_letters.outgoing import Kept, Outgoing, Preparation
+from headrace_apps.inspection.values import Values
+from headrace_apps.records.registry import WriterSchema
 
 from .letters_made import DOCUMENT, letter
 
@@ -100,3 +103,67 @@ def test_topics_that_are_gone_or_not_ours_are_not_written_to() -> None:
 def test_what_is_no_patch_is_told_before_anything_is_read(text: str) -> None:
     with pytest.raises(WrongPatchError):
         parse_correction(text)
+
+
+AVRO = {
+    "type": "record",
+    "name": "Order",
+    "fields": [
+        {"name": "id", "type": "string"},
+        {"name": "user", "type": "string"},
+        {"name": "amount", "type": "double"},
+    ],
+}
+
+
+class OneSchema:
+    """A registry with one schema, or with none."""
+
+    def __init__(self, number: int | None) -> None:
+        self._number = number
+
+    def writer(self, subject: str, schema_id: int) -> WriterSchema:
+        return WriterSchema(json.dumps(AVRO))
+
+    def id_of(self, schema: SchemaRef) -> int | None:
+        return self._number
+
+
+def avro_document() -> GatewayDocument:
+    topic = DOCUMENT.topics[0].model_dump(mode="json", by_alias=True)
+    topic["schema"] |= {"format": "Avro", "definition": AVRO}
+    topic["columns"][2] = {"name": "amount", "type": {"kind": "DOUBLE"}, "required": True}
+    enriched = [{"field": "user", "source": "Caller", "value": None, "lookup": None}]
+    return GatewayDocument.model_validate(
+        {**DOCUMENT.model_dump(by_alias=True), "topics": [{**topic, "ingest": {"scopes": ["w"], "enrich": enriched}}]}
+    )
+
+
+def test_what_the_gateway_refused_of_an_avro_topic_is_enriched_and_encoded_as_it_does() -> None:
+    found = letter(b'{"id": "1", "amount": "much"}', stage="gateway", key=None)
+    patch = [{"op": "replace", "path": "/amount", "value": 1.5}]
+    outgoing = sent(prepare(found, patch, document=avro_document(), registry=OneSchema(7)))
+    assert outgoing.value is not None
+    assert outgoing.value[:5] == b"\0\0\0\0\x07"
+    values = Values(avro_document(), OneSchema(7))
+    assert values.read("shop.orders", outgoing.value) == {"id": "1", "user": "headrace dlq", "amount": 1.5}
+    assert outgoing.key == b"headrace dlq"
+
+
+def test_a_patch_works_on_the_json_form_of_an_avro_value_and_enriches_it_no_second_time() -> None:
+    outgoing = sent(
+        prepare(
+            letter(b"\0\0\0\0\x07\x021\x06ann\0\0\0\0\0\0\0\0"),
+            [{"op": "replace", "path": "/amount", "value": 2}],
+            document=avro_document(),
+            registry=OneSchema(7),
+        )
+    )
+    values = Values(avro_document(), OneSchema(7))
+    assert values.read("shop.orders", outgoing.value or b"") == {"id": "1", "user": "ann", "amount": 2.0}
+
+
+def test_a_schema_that_the_registry_lacks_keeps_the_letter() -> None:
+    found = letter(b'{"id": "1", "amount": 1}', stage="gateway", key=None)
+    why = kept(prepare(found, document=avro_document(), registry=OneSchema(None)))
+    assert why.startswith("the registry does not have the schema of orders")
