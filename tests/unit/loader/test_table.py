@@ -221,6 +221,12 @@ def test_widening_is_a_statement_of_its_own_before_any_load() -> None:
     assert 'ALTER TABLE "DB"."RAW"."T" ALTER COLUMN "ID" SET DATA TYPE VARCHAR' in script.statements
 
 
+def test_a_role_that_may_not_widen_a_column_loads_what_fits() -> None:
+    columns = [(c.name, c.type.declared) for c in plan_layout(document()).table]
+    script = Script(DESCRIBE=Result([*columns, ("ID", "VARCHAR(5)")], 1), ALTER=NotAllowedError("not the owner"))
+    sink_over(script, document())
+
+
 @pytest.mark.parametrize(
     ("kind", "existing"),
     [
