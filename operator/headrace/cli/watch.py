@@ -35,6 +35,10 @@ async def watch(files: Sequence[Path], texts: dict[str, str], apply: Apply, tell
         debounce=QUIET_MS,
         step=LOOK_MS,
         recursive=False,
+        # Looked at once a second all the same: some file systems tell of nothing, and an edit may come just before
+        # the watching begins.
+        rust_timeout=1000,
+        yield_on_timeout=True,
     ):
         known = await _look(files, known, apply, tell)
 

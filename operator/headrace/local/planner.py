@@ -153,14 +153,22 @@ class Planner:
             return
         assert process.stdin is not None  # noqa: S101
         process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), RECORDING_STOP_SECONDS if self._archive else STOP_SECONDS)
-        except TimeoutError:
-            await stop(process, STOP_SECONDS)
+        if self._archive is None:
+            await _gone(process, STOP_SECONDS)
         else:
-            if self._archive is not None and process.returncode == 0:
+            with self._site.announcer.work("Flink's planner writes its class archive, for faster starts"):
+                await _gone(process, RECORDING_STOP_SECONDS)
+            if process.returncode == 0:
                 self._archive.keep()
         self._forget()
+
+
+async def _gone(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Waits for it to end by itself; from then on it is made to."""
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        await stop(process, STOP_SECONDS)
 
 
 def _plain(document: JobDocument) -> dict[str, Any]:

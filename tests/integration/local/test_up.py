@@ -22,7 +22,7 @@ import pytest
 # Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
 sys.path.append(str(Path(__file__).parents[3]))
 
-from tests.integration.local.up_harness import Running, headrace, until
+from tests.integration.local.up_harness import HEADRACE, Running, headrace, until
 
 from headrace.local.ports import LOOPBACK
 
@@ -147,6 +147,36 @@ def test_a_topic_more_leaves_the_rest_untouched(running: Meters, tmp_path: Path)
     after = {part["name"]: part["pid"] for part in running.status()["parts"]}
     assert {name for name in before if before[name] != after[name]} == {"gateway-meters"}
     assert headrace("up", "-f", file, "--state", running.state).stdout.startswith("Nothing to do")
+
+
+def test_a_watched_manifest_is_applied_when_it_changes(running: Meters, tmp_path: Path) -> None:
+    file, output = tmp_path / "watched.yaml", tmp_path / "watch.log"
+    file.write_text(PIPELINE)
+    command = [*HEADRACE, "up", "--watch", "-f", str(file), "--state", str(running.state)]
+    with output.open("ab") as log:
+        watcher = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        until(lambda: "watching" in output.read_text(), "the file is watched")
+        before = {part["name"]: part["pid"] for part in running.status()["parts"]}
+        file.write_text(PIPELINE.replace("watts > 100", "watts > 50"))
+        until(lambda: "applied in " in output.read_text(), "the change is applied")
+        assert "job/meters.high runs changed" in output.read_text()
+        running.send("after a watched change")
+        until(lambda: "after a watched change" in running.results(), "results of the changed job")
+        assert {part["name"]: part["pid"] for part in running.status()["parts"]} == before
+
+        file.write_text(PIPELINE.replace("watts > 100", "wats > 50"))
+        until(lambda: "not all of it could be applied" in output.read_text(), "the mistake in the SQL is told")
+        assert "there is no column 'wats' here (did you mean 'watts'?)" in output.read_text()
+        file.write_text(PIPELINE.replace("topics:", "topicz:"))
+        until(lambda: "what runs is left as it is" in output.read_text(), "the invalid edit is told")
+        assert "watched.yaml:5:3: spec.topicz: is not a field here" in output.read_text()
+        running.send("after two mistakes")
+        until(lambda: "after two mistakes" in running.results(), "results go on")
+    finally:
+        watcher.kill()
+        watcher.wait(timeout=30)
+    assert headrace("up", "-f", running.file, "--state", running.state).returncode == 0
 
 
 def test_an_incompatible_schema_is_refused_and_what_runs_goes_on(running: Meters, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from headrace.cli.watch import watch
 from headrace.local.errors import PartError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 MANIFEST = """\
 apiVersion: headrace.dev/v1alpha1
@@ -68,7 +68,7 @@ async def watching(folder: Path, start: str = MANIFEST) -> AsyncIterator[Watched
 
 
 async def edited(watched: Watched, text: str, line: str) -> None:
-    """Writes until the watcher, which may only just be starting to look, has told a line with that in it."""
+    """Writes, and waits until the watcher has told a line with that in it."""
     seen = len(watched.told)
     watched.file.write_text(text)
     await watched.until(lambda: any(line in told for told in watched.told[seen:]))
