@@ -28,12 +28,12 @@ from headrace_apps.loader.positions import Bounds, PositionLostError, plan_posit
 from headrace_apps.loader.session import (
     DataRefusedError,
     NotAllowedError,
-    OutageError,
     Result,
     connect_arguments,
 )
 from headrace_apps.loader.sink import FencedError, Loaded, SnowflakeSink, StoredPosition
-from headrace_apps.loader.statements import Span, Statements, identifier, literal
+from headrace_apps.loader.statements import Statements, identifier, literal
+from headrace_apps.runtime import OutageError, Span
 
 
 def document(compacted: bool = False) -> LoaderDocument:
