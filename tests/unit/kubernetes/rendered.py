@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def sources() -> dict[str, Path]:
     return {path.parent.name: path for path in sorted(found)}
 
 
+@cache
 def pipeline_of(path: Path) -> Pipeline:
     loaded = load(path.read_text(encoding="utf-8"), path.name)
     assert not loaded.problems, [str(problem) for problem in loaded.problems]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ EVERYTHING = pytest.mark.parametrize(
 )
 
 
+@cache  # no test changes what it looks at
 def rendered(source: str, platform: str) -> tuple[Manifest, ...]:
     return objects(pipeline_of(SOURCES[source]), PLATFORMS[platform])
 
