@@ -80,7 +80,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     kafka, topic = {"bootstrap.servers": options.bootstrap}, f"bench.{uuid.uuid4().hex}"
-    AdminClient(kafka).create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+    admin = AdminClient(kafka)
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
     producer = Producer({**kafka, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
     for number in range(options.records):
         producer.produce(topic, VALUE, partition=number % PARTITIONS)

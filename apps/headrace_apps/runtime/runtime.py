@@ -95,9 +95,11 @@ class Runtime:
                 self._reader.join()
             while not self._stop.is_set():
                 self._stand()
-                self._read()
+                # Where nothing can come, the next event is the end of some work; else it is a record.
+                full = self._load.full
+                self._read(0.0 if full else self._load.due_in(TICK_SECONDS))
+                self._load.collect(BUSY_TICK_SECONDS if full else 0.0, self._commit)
                 self._begin()
-                self._load.collect(0.0, self._commit)
                 self._turn()
                 self._figure()
             self._drain()
@@ -123,8 +125,9 @@ class Runtime:
         if new := sorted(seen.ends.keys() - set(self._lanes.partitions)):
             self._reader.stand(new)
 
-    def _read(self) -> None:
-        wait = self._load.due_in(BUSY_TICK_SECONDS if self._load.under_way else TICK_SECONDS)
+    def _read(self, wait: float) -> None:
+        if self._load.under_way:
+            wait = min(wait, BUSY_TICK_SECONDS)
         messages = self._reader.read(RECORDS_PER_LOOK, self._consumption.room.size // LOOKS_IN_ROOM, wait)
         now = time.monotonic()
         for message in messages:

@@ -75,6 +75,11 @@ class Workload:
     def busy(self) -> bool:
         return any(lane.busy for lane in self.lanes.all)
 
+    @property
+    def full(self) -> bool:
+        """Nothing can come, and something is in work."""
+        return self.under_way and bool(self.lanes.all) and all(lane.paused for lane in self.lanes.all)
+
     def works_on(self, partitions: Sequence[int]) -> bool:
         lanes = [self.lanes.of(partition) for partition in partitions]
         return any(lane is not None and lane.busy for lane in lanes)
