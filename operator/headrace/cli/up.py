@@ -229,11 +229,14 @@ class Foreground:
             await say(str(problem))
         if loaded.problems:
             return {"code": 1}
-        observed = await self.local.backend.observe()
+        backend, blocked = self.local.backend, False
+        observed = await backend.observe()
         for pipeline in loaded.pipelines:
+            steps = await backend.gate(self.local.steps(pipeline, observed))
+            blocked = blocked or any(step.blocked for step in steps)
             await say(render_plan(self.local.plan_of(pipeline)))
-            await say("`headrace up` would:\n" + render_steps(self.local.steps(pipeline, observed)))
-        return {"code": 0}
+            await say("`headrace up` would:\n" + render_steps(steps))
+        return {"code": 1 if blocked else 0}
 
     async def _take_over(self, texts: dict[str, str], say: Say) -> dict[str, Any]:
         loaded = load_texts(texts)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +100,13 @@ class Backend:
             name: ObservedSubject(record.definition, record.compatibility, record.owner)
             for name, record in self.records.subjects.items()
         }
+
+    async def gate(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """The steps as a plan shows them: those that the registry would refuse say so. Raises OSError."""
+        if not self._ready("subjects"):
+            return tuple(steps)
+        subjects = await self.parts.subjects
+        return tuple([await subjects.gate(step) for step in steps])
 
     def _run_of_kind(self, kind: str) -> dict[str, ObservedRun]:
         return {step.removeprefix(kind): run for step, run in self.runs.items() if step.startswith(kind)}

@@ -6,6 +6,7 @@ is already held to it. A registry that wants a schema first is met by setting it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
@@ -45,6 +46,18 @@ class Subjects:
         compatibility = level.json().get("compatibilityLevel") if level.is_success else None
         record = records.get(name)
         return ObservedSubject(canonical_text(version["schema"]), compatibility, record.owner if record else None)
+
+    async def gate(self, step: Step) -> Step:
+        """The step, blocked where the registry would refuse its schema. Registers nothing. Raises OSError."""
+        if step.blocked or not isinstance(step.resource, Subject):
+            return step
+        try:
+            async with self._client() as client:
+                verdict = await check(client, step.resource)
+        except httpx.HTTPError as error:
+            raise OSError(f"the registry does not answer: {error or type(error).__name__}") from error
+        why = f"not {verdict.compatibility} compatible: {'; '.join(verdict.reasons)}"
+        return step if verdict.allowed else replace(step, blocked=why)
 
     async def apply(self, step: Step) -> None:
         """Sets the compatibility and registers the schema; a refusal changes nothing. Raises PartError."""

@@ -163,6 +163,10 @@ def test_a_breaking_version_is_refused_by_its_field_and_what_runs_goes_on(
     file = tmp_path / "breaking.yaml"
     file.write_text(BREAKING)
     before = greenhouse.registry.get_versions("greenhouse.readings-value")
+    planned = headrace("plan", "-f", file, "--state", greenhouse.state)
+    assert planned.returncode == 1
+    assert "BLOCKED: not BACKWARD compatible" in planned.stdout
+    assert "sensor" in planned.stdout[planned.stdout.index("BLOCKED") :].splitlines()[0]
     done = headrace("up", "-f", file, "--state", greenhouse.state)
     assert done.returncode == 1
     assert "greenhouse.readings-value is not BACKWARD compatible" in done.stdout
