@@ -65,7 +65,7 @@ SCHEMAS: Mapping[str, Any] = {
 
 @pytest.fixture(scope="session")
 def event_count() -> int:
-    return int(os.environ.get("HEADRACE_ORACLE_EVENTS", "10000"))
+    return int(os.environ.get("HEADRACE_ORACLE_EVENTS", "5000"))
 
 
 @pytest.fixture(scope="session")
