@@ -33,7 +33,7 @@ from headrace_apps.demo.up import Up, UpError
 POLL = 0.1
 REDRAW = 0.5
 DRAIN_SECONDS = 300.0
-FIRST_AGGREGATE_SECONDS = 420.0
+FIRST_AGGREGATE_SECONDS = 600.0
 """For a run whose kills wait for the first aggregates."""
 AFTER_KILL_SECONDS = 10.0
 """The traffic goes on at least so long after the last kill, and until it flows again: it must meet what was killed."""
@@ -233,6 +233,8 @@ class _Play:
         return max(known) if len(known) == len(self._demo.pipelines) else None
 
     async def _kill_due(self, view: LiveView) -> None:
+        if self._signals.abort.is_set():
+            return
         first = self._first_results()
         while self._kills and first is not None and time.monotonic() - first >= self._kills[0].at:
             kill = self._kills.pop(0)

@@ -128,6 +128,7 @@ class Scene:
         self.signals.abort.set()
         if self._sending is not None:
             await asyncio.wait({self._sending})
+            self._sending.exception()  # looked at, so that asyncio does not print what the demo has told or given up
         for watcher in self._watchers:
             await asyncio.to_thread(watcher.join, CLOSE_SECONDS)
 
