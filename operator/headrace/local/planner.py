@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from headrace.core.documents import JobDocument
@@ -28,6 +29,7 @@ from headrace.local.site import Site
 NAME = "flink-planner"
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
+KEPT_ARCHIVES = 3
 # The same for every use, so that all share one archive; with a cluster inside it fills up to this.
 MEMORY = ("-Xms64m", "-Xmx768m", "-XX:MaxMetaspaceSize=512m")
 
@@ -160,7 +162,15 @@ class Planner:
                 await _gone(process, RECORDING_STOP_SECONDS)
             if process.returncode == 0:
                 self._archive.keep()
+                _forget_old_archives(self._archive.file)
         self._forget()
+
+
+def _forget_old_archives(newest: Path) -> None:
+    """Of other jars or another Java; about 90 MB each. A process that still uses one keeps it until it ends."""
+    kept = [file for file in newest.parent.glob(f"{NAME}-*{newest.suffix}") if file != newest]
+    for file in sorted(kept, key=lambda file: file.stat().st_mtime_ns, reverse=True)[KEPT_ARCHIVES - 1 :]:
+        file.unlink(missing_ok=True)
 
 
 async def _gone(process: asyncio.subprocess.Process, seconds: float) -> None:
