@@ -7,6 +7,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 export PYTHONUNBUFFERED := 1
+# A run starts dozens of Python processes: without kept bytecode each would compile its libraries anew, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 VENV := .venv
 RUN := $(VENV)/bin

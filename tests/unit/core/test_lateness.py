@@ -68,6 +68,12 @@ def test_a_window_over_a_cte_is_one_over_the_inputs_behind_it() -> None:
     assert late(sql)["clicks"] == Lateness("window", "tumble", 60_000)
 
 
+def test_only_a_session_over_the_input_itself_counts_on_open_sessions() -> None:
+    sql = """WITH paid AS (SELECT * FROM clicks WHERE a > 1)
+    SELECT * FROM TABLE(SESSION(TABLE paid PARTITION BY user_id, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"""
+    assert late(sql)["clicks"] == Lateness("window", "session", 60_000)
+
+
 def test_the_order_within_a_window_is_decided_by_the_window() -> None:
     sql = """SELECT * FROM (
       SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY ts DESC) AS n

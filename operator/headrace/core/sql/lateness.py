@@ -8,7 +8,7 @@ without a word. So the plan tells the job's source the same window, and the sour
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from headrace.core.sql.tokens import SqlError, Token, TokenKind
@@ -77,9 +77,12 @@ def lateness_of(tokens: list[Token], event_times: Mapping[str, str | None]) -> d
                 window.line,
                 "let the event time keep its name on the way to the window",
             )
-        over = [window.table] if window.table in event_times else list(event_times)
+        direct = window.table in event_times
+        over = [window.table] if direct else list(event_times)
+        # Behind a CTE rows may have been left out, and then a session that the source sees open, Flink may not have.
+        lateness = window.lateness if direct else replace(window.lateness, partition=())
         for name in (n for n in over if event_times[n] == window.time_column):
-            if seen.setdefault(name, window.lateness) != window.lateness:
+            if seen.setdefault(name, lateness) != lateness:
                 raise SqlError(
                     f"has two different windows over {name!r}: an event could be late for one and not the other",
                     window.line,
