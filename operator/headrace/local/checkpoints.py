@@ -8,9 +8,11 @@ from urllib.parse import unquote, urlparse
 METADATA = "_metadata"  # Flink writes it last: a folder without it is half a checkpoint
 
 
-def newest_state(checkpoints: Path, savepoint: str | None) -> str | None:
-    """The URI of the newest complete one below `checkpoints` (`<Flink job id>/chk-<n>`), or `savepoint` if newer."""
+def newest_state(checkpoints: Path, savepoints: Path, savepoint: str | None) -> str | None:
+    """The URI of the newest complete one: below `checkpoints` (`<Flink job id>/chk-<n>`), below `savepoints`, or
+    `savepoint`. One that Flink completed after we gave up on it is below `savepoints` and recorded nowhere."""
     candidates = [metadata.parent for metadata in checkpoints.glob(f"*/chk-*/{METADATA}")]
+    candidates += [metadata.parent for metadata in savepoints.glob(f"*/{METADATA}")]
     if savepoint is not None:
         folder = path_of(savepoint)
         if (folder / METADATA).is_file():

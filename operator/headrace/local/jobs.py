@@ -7,6 +7,7 @@ cluster lost (its job manager died) is submitted again from the newest complete 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -112,9 +113,16 @@ class Jobs:
         name = document.name
         record = self._records.jobs.get(name) or JobRecord(owner=owner, digest="")
         checkpoints = self._site.state / "flink" / "checkpoints" / name
-        state = await asyncio.to_thread(newest_state, checkpoints, record.savepoint)
+        savepoints = self._site.state / "flink" / "savepoints" / name
+        state = await asyncio.to_thread(newest_state, checkpoints, savepoints, record.savepoint)
         job = await self._submit(document, state)
-        await self._until_running(name, job)
+        try:
+            await self._until_running(name, job)
+        except PartError:
+            # Else it would run beside the version that goes on, as soon as there is room for both.
+            with contextlib.suppress(PartError, OSError):
+                await self._rest.cancel(job)
+            raise
         await asyncio.to_thread(write_whole, self._document_file(name), document.to_json())
         record.owner, record.digest, record.flink_id = owner, document.digest, job
         self._records.jobs[name] = record

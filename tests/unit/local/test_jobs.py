@@ -80,6 +80,34 @@ async def test_a_job_that_leaves_keeps_the_record_of_its_savepoint(jobs: Jobs, t
     assert await jobs.observe() == {}
 
 
+class StuckJob(OneJob):
+    """Flink that takes a job and ends it before it runs."""
+
+    cancelled: tuple[str, ...] = ()
+
+    async def jobs(self) -> list[RunningJob]:
+        return []
+
+    async def state(self, job: str) -> str:
+        return "FAILED"
+
+    async def failure(self, job: str) -> str:
+        return "no slots"
+
+    async def cancel(self, job: str) -> None:
+        self.cancelled += (job,)
+
+
+async def test_a_job_that_does_not_come_to_run_is_ended_before_another_version_starts(tmp_path: Path) -> None:
+    jobs = jobs_with(tmp_path, {"jobId": "f2"})
+    flink = StuckJob()
+    jobs._rest = cast("FlinkRest", flink)
+    with pytest.raises(PartError, match="no slots"):
+        await jobs._run(DOCUMENT, "shop")
+    assert flink.cancelled == ("f2",)
+    assert "shop.totals" not in jobs._records.jobs
+
+
 async def test_a_planner_that_dies_is_an_error_that_passes(jobs: Jobs) -> None:
     with pytest.raises(OSError, match="planner died"):
         await jobs._submit(DOCUMENT, None)

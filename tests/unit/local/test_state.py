@@ -63,26 +63,26 @@ def checkpoint(folder: Path, age: int, whole: bool = True) -> Path:
 
 
 def test_a_job_without_earlier_runs_starts_anew(tmp_path: Path) -> None:
-    assert newest_state(tmp_path / "none", None) is None
+    assert newest_state(tmp_path / "none", tmp_path / "none", None) is None
 
 
 def test_a_job_resumes_from_its_newest_complete_checkpoint(tmp_path: Path) -> None:
     checkpoint(tmp_path / "run1" / "chk-9", age=30)
     newest = checkpoint(tmp_path / "run2" / "chk-2", age=10)
     checkpoint(tmp_path / "run2" / "chk-3", age=0, whole=False)
-    assert newest_state(tmp_path, None) == newest.as_uri()
+    assert newest_state(tmp_path, tmp_path / "none", None) == newest.as_uri()
 
 
 def test_a_savepoint_counts_when_it_is_newer(tmp_path: Path) -> None:
     checkpoint(tmp_path / "job" / "run" / "chk-2", age=10)
     savepoint = checkpoint(tmp_path / "save points" / "savepoint-1", age=5)
-    assert newest_state(tmp_path / "job", savepoint.as_uri()) == savepoint.as_uri()
+    assert newest_state(tmp_path / "job", tmp_path / "none", savepoint.as_uri()) == savepoint.as_uri()
     old = checkpoint(tmp_path / "save points" / "savepoint-0", age=50)
-    assert newest_state(tmp_path / "job", old.as_uri()) != old.as_uri()
+    assert newest_state(tmp_path / "job", tmp_path / "none", old.as_uri()) != old.as_uri()
 
 
 def test_a_savepoint_that_is_gone_is_passed_over(tmp_path: Path) -> None:
-    assert newest_state(tmp_path, (tmp_path / "gone").as_uri()) is None
+    assert newest_state(tmp_path, tmp_path / "none", (tmp_path / "gone").as_uri()) is None
 
 
 def test_a_token_is_good_for_the_published_key(tmp_path: Path) -> None:
@@ -135,3 +135,11 @@ def test_a_log_stays_bounded_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.
     log.write_text("x" * 100)
     logs.bound(log, max_bytes=50)
     assert (log.stat().st_size, [file.name for file in tmp_path.iterdir()]) == (0, ["kafka.log"])
+
+
+def test_a_savepoint_that_nobody_recorded_is_found(tmp_path: Path) -> None:
+    """Flink may complete it after the request for it was given up."""
+    late = tmp_path / "savepoints" / "savepoint-1"
+    late.mkdir(parents=True)
+    (late / "_metadata").touch()
+    assert newest_state(tmp_path / "none", late.parent, None) == late.as_uri()
