@@ -1,7 +1,7 @@
 """The dead-letter envelope: original key and value bytes, original headers, and these beside them.
 
-The one place that spells the header names (docs/reference/contracts.md, "Dead letters"). Why resolutions are records
-of the same topic, and what rides along with a record that is sent again: docs/adr/0011-dead-letters-and-the-local-tool.md.
+The one place that spells the header names (docs/reference/contracts.md, "Dead letters"). Why resolutions are records of
+the same topic, and what rides along with a record that is sent again: ADR 0011.
 """
 
 from __future__ import annotations

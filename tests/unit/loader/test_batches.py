@@ -19,11 +19,12 @@ from headrace.core.documents import (
     TableColumn,
     Transform,
 )
-from headrace_apps.loader.batches import Batch, BatchBuilder, Record, Repeats
+from headrace_apps.loader.batches import Batch, BatchBuilder, Repeats
 from headrace_apps.loader.layout import Layout, plan_layout
 from headrace_apps.loader.poison import SINGLE_REFUSALS, EveryRowRefusedError, find_refused
 from headrace_apps.loader.session import DataRefusedError
-from headrace_apps.loader.statements import Span
+from headrace_apps.runtime.progress import Span
+from headrace_apps.runtime.records import Record
 
 NOW = 1_800_000_000_000
 FIELDS = (

@@ -1,0 +1,124 @@
+-- job iot.too-hot, parallelism 1
+SET 'execution.checkpointing.interval' = '500 ms';
+SET 'execution.checkpointing.min-pause' = '250 ms';
+SET 'execution.checkpointing.timeout' = '10 min';
+SET 'execution.checkpointing.dir' = '/state/checkpoints/iot.too-hot';
+SET 'execution.checkpointing.savepoint-dir' = '/state/savepoints/iot.too-hot';
+SET 'execution.checkpointing.externalized-checkpoint-retention' = 'RETAIN_ON_CANCELLATION';
+SET 'execution.checkpointing.num-retained' = '3';
+SET 'pipeline.max-parallelism' = '128';
+SET 'pipeline.object-reuse' = 'true';
+SET 'restart-strategy.type' = 'exponential-delay';
+SET 'restart-strategy.exponential-delay.initial-backoff' = '200 ms';
+SET 'restart-strategy.exponential-delay.max-backoff' = '10 s';
+SET 'table.local-time-zone' = 'UTC';
+SET 'state.backend.type' = 'rocksdb';
+SET 'execution.checkpointing.incremental' = 'true';
+
+CREATE TEMPORARY TABLE `__source_readings` (
+  `reading_id` STRING,
+  `device_id` STRING,
+  `measured_at` TIMESTAMP_LTZ(3),
+  `celsius` DOUBLE,
+  `humidity` DOUBLE,
+  `state` STRING,
+  `device` ROW<`model` STRING, `firmware` STRING>,
+  `tags` MAP<STRING, STRING>,
+  `_outcome` STRING,
+  `_error` STRING,
+  `_raw` BYTES,
+  `_key` BYTES,
+  `_headers` MAP<STRING, BYTES> METADATA FROM 'headers' VIRTUAL,
+  `_partition` INT METADATA FROM 'partition' VIRTUAL,
+  `_offset` BIGINT METADATA FROM 'offset' VIRTUAL,
+  WATERMARK FOR `measured_at` AS `measured_at` - INTERVAL '0 00:00:02.000' DAY(3) TO SECOND(3)
+) WITH (
+  'connector' = 'headrace',
+  'topic' = 'iot.readings',
+  'properties.bootstrap.servers' = '127.0.0.1:9092',
+  'properties.group.id' = 'iot.too-hot',
+  'properties.isolation.level' = 'read_committed',
+  'scan.startup.mode' = 'earliest-offset',
+  'key.format' = 'raw',
+  'key.fields' = '_key',
+  'value.fields-include' = 'EXCEPT_KEY',
+  'value.format' = 'headrace-avro',
+  'value.headrace-avro.registry' = 'http://127.0.0.1:8081',
+  'value.headrace-avro.subject' = 'iot.readings-value',
+  'value.headrace-avro.schema' = '{"fields":[{"name":"reading_id","type":"string"},{"name":"device_id","type":"string"},{"name":"measured_at","type":{"logicalType":"timestamp-millis","type":"long"}},{"name":"celsius","type":"double"},{"default":null,"name":"humidity","type":["null","double"]},{"name":"state","type":{"name":"State","symbols":["OK","DEGRADED","FAULTY"],"type":"enum"}},{"name":"device","type":{"fields":[{"name":"model","type":"string"},{"default":null,"name":"firmware","type":["null","string"]}],"name":"Device","type":"record"}},{"default":{},"name":"tags","type":{"type":"map","values":"string"}}],"name":"Reading","namespace":"headrace.iot","type":"record"}',
+  'value.headrace-avro.required' = 'reading_id;device_id;measured_at;celsius;state;device;device/model;tags',
+  'headrace.late.rule' = 'row',
+  'scan.watermark.idle-timeout' = '300000 ms',
+  'headrace.id.field' = 'reading_id',
+  'headrace.id.window' = '3600000 ms'
+);
+
+CREATE TEMPORARY VIEW `readings` AS
+SELECT `reading_id`, `device_id`, `measured_at`, `celsius`, `humidity`, `state`, `device`, `tags`
+FROM `__source_readings` WHERE `_outcome` = 'row';
+
+CREATE TEMPORARY TABLE `__sink_alerts` (
+  `device_id` STRING,
+  `kind` STRING,
+  `since` TIMESTAMP_LTZ(3),
+  `celsius` DOUBLE
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'iot.alerts',
+  'properties.bootstrap.servers' = '127.0.0.1:9092',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'iot.too-hot.alerts',
+  'properties.transaction.timeout.ms' = '900000',
+  'properties.compression.type' = 'lz4',
+  'properties.acks' = 'all',
+  'value.format' = 'headrace-avro',
+  'value.headrace-avro.registry' = 'http://127.0.0.1:8081',
+  'value.headrace-avro.subject' = 'iot.alerts-value',
+  'value.headrace-avro.schema' = '{"fields":[{"name":"device_id","type":"string"},{"doc":"TooHot or Silent","name":"kind","type":"string"},{"name":"since","type":{"logicalType":"timestamp-millis","type":"long"}},{"default":null,"name":"celsius","type":["null","double"]}],"name":"Alert","namespace":"headrace.iot","type":"record"}',
+  'value.headrace-avro.required' = 'device_id;kind;since',
+  'value.fields-include' = 'ALL',
+  'key.format' = 'raw',
+  'key.fields' = 'device_id'
+);
+
+CREATE TEMPORARY TABLE `__dead_letters` (
+  `_key` BYTES,
+  `_value` BYTES,
+  `_headers` MAP<STRING, BYTES> METADATA FROM 'headers'
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'iot.dead-letters',
+  'properties.bootstrap.servers' = '127.0.0.1:9092',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'iot.too-hot.dead-letters',
+  'properties.transaction.timeout.ms' = '900000',
+  'properties.compression.type' = 'lz4',
+  'properties.acks' = 'all',
+  'key.format' = 'raw',
+  'key.fields' = '_key',
+  'value.format' = 'raw',
+  'value.fields-include' = 'EXCEPT_KEY'
+);
+
+CREATE TEMPORARY VIEW `__result` AS
+SELECT device_id, 'TooHot' AS kind, measured_at AS since, celsius
+FROM (SELECT device_id, measured_at, celsius,
+             LAG(celsius) OVER (PARTITION BY device_id ORDER BY measured_at) AS earlier
+      FROM readings)
+WHERE celsius > 80 AND (earlier IS NULL OR earlier <= 80);
+
+INSERT INTO `__sink_alerts` (`device_id`, `kind`, `since`, `celsius`)
+SELECT `device_id`, `kind`, `since`, `celsius`
+FROM `__result`;
+
+INSERT INTO `__dead_letters`
+SELECT `_key`, `_raw`, MAP_UNION(`_headers`, MAP[
+  'headrace.dlq.stage', CAST('job/too-hot' AS BYTES),
+  'headrace.dlq.reason', CAST(CASE `_outcome` WHEN 'late' THEN 'Late' ELSE 'Malformed' END AS BYTES),
+  'headrace.dlq.error', CAST(COALESCE(`_error`, '') AS BYTES),
+  'headrace.dlq.topic', CAST('iot.readings' AS BYTES),
+  'headrace.dlq.partition', CAST(CAST(`_partition` AS STRING) AS BYTES),
+  'headrace.dlq.offset', CAST(CAST(`_offset` AS STRING) AS BYTES),
+  'headrace.dlq.attempt', CAST(COALESCE(CAST(`_headers`['headrace.attempt'] AS STRING), '1') AS BYTES),
+  'headrace.dlq.time', CAST(DATE_FORMAT(CURRENT_TIMESTAMP, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''') AS BYTES)])
+FROM `__source_readings` WHERE `_outcome` IN ('malformed', 'late');
