@@ -15,6 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+# Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
+sys.path.append(str(Path(__file__).parents[2]))
+
+from tests.children import die_with_parent
+
 REPOSITORY = Path(__file__).parents[2]
 PIPELINE = REPOSITORY / "manifests/samples/clickstream/pipeline.yaml"
 
@@ -72,6 +77,7 @@ class Shell:
             text=True,
             env={**os.environ, "COLUMNS": "160"},
             start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
         )
         command = Command(process)
         threading.Thread(target=command.read, daemon=True).start()

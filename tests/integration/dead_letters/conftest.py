@@ -25,6 +25,11 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from typer.testing import CliRunner
 
+# Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
+sys.path.append(str(Path(__file__).parents[3]))
+
+from tests.children import die_with_parent
+
 from headrace.cli.main import app
 from headrace.core.dead_letter import Origin, Reason, envelope_headers
 from headrace.local.control import Say, serving
@@ -136,6 +141,7 @@ class Shop:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "COLUMNS": "200"},
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
         )
         self.processes.append(process)
         return process

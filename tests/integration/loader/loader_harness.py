@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +20,7 @@ import snowflake.connector
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from tests.children import die_with_parent
 
 import headrace_apps.snowflake_stand_in
 from headrace.core.columns import BIGINT, STRING, TIMESTAMP, Column
@@ -65,11 +64,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
-
-
-def die_with_parent() -> None:
-    """Runs in the child: it is killed when this process ends, however that happens."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Process:

@@ -22,6 +22,7 @@ import pytest
 # Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
 sys.path.append(str(Path(__file__).parents[3]))
 
+from tests.children import die_with_parent
 from tests.integration.local.up_harness import HEADRACE, Running, headrace, until
 
 from headrace.local.ports import LOOPBACK
@@ -154,7 +155,7 @@ def test_a_watched_manifest_is_applied_when_it_changes(running: Meters, tmp_path
     file.write_text(PIPELINE)
     command = [*HEADRACE, "up", "--watch", "-f", str(file), "--state", str(running.state)]
     with output.open("ab") as log:
-        watcher = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        watcher = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=die_with_parent)  # noqa: PLW1509 - one system call
     try:
         until(lambda: "watching" in output.read_text(), "the file is watched")
         before = {part["name"]: part["pid"] for part in running.status()["parts"]}

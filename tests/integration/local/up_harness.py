@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import psutil
+from tests.children import die_with_parent
 
 from headrace.local.keys import sign_token
 
@@ -46,6 +47,7 @@ class Running:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
             )
 
     def printed(self) -> str:

@@ -8,6 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Tests are not installed, and pytest's importlib mode puts no folder on the path: this is for the harness.
+sys.path.append(str(Path(__file__).parents[3]))
+
+from tests.children import die_with_parent
+
 from headrace_apps.gateway.views.order import KEYS, STRANGE, KeyOrder, behind
 from headrace_apps.gateway.views.rocks import RocksViewStore
 from headrace_apps.gateway.views.store import Change, Entry
@@ -40,7 +45,12 @@ while True:
 def test_a_killed_store_has_exactly_what_its_positions_cover(tmp_path: Path) -> None:
     reached = 0
     for further in (500, 3_000, 1):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
+        )
         try:
             assert writer.stdout is not None
             for line in writer.stdout:
