@@ -225,6 +225,42 @@ def test_places_sort_as_the_fields_do_and_no_two_keys_share_one(data: st.DataObj
         assert lead <= place < behind(lead)
 
 
+SECONDS = st.sampled_from(["2024-01-01T00:00:00", "1969-12-31T23:59:59", "0001-01-01T00:00:00", "2016-12-31T23:59:60"])
+FRACTIONS = st.sampled_from(["", ".0", ".000", ".1", ".10", ".123", ".1230", ".123001", ".123000001"])
+ZONES = st.sampled_from(["Z", "z", "+00:00", "-00:00", "+01:00", "-23:59", ""])
+SPELT: dict[Kind, st.SearchStrategy[str]] = {
+    Kind.TIMESTAMP: st.builds(lambda *parts: f'"{"".join(parts)}"', SECONDS, FRACTIONS, ZONES),
+    Kind.EPOCH_MILLIS: st.builds(lambda *parts: f'"{"".join(parts)}"', SECONDS, FRACTIONS, ZONES)
+    | st.sampled_from(["1704067200000", "1704067200000.0"]),
+    Kind.DOUBLE: st.sampled_from(
+        ["1", "1.0", "1e0", "0", "-0", "0.0", "-0.0", "9007199254740993", "9007199254740992.0"]
+    ),
+    Kind.BIGINT: st.sampled_from(["1", "1.0", "-0", "0", "01", "1e0", "99999999999999999999"]),
+    Kind.STRING: st.sampled_from(['"a"', '"\\u0061"', '"\\u0000"', '"\\u0001\\u0001"', '""', "null", "1"]),
+}
+
+
+@given(st.data(), st.lists(st.sampled_from(list(SPELT)), min_size=1, max_size=2))
+def test_no_two_keys_share_a_place_however_they_are_spelt(data: st.DataObject, kinds: list[Kind]) -> None:
+    columns = [Column(name=f"f{i}", type=ColumnType(kind=kind)) for i, kind in enumerate(kinds)]
+    texts = st.tuples(*(SPELT[kind] for kind in kinds))
+    drawn = data.draw(st.lists(texts, min_size=2, max_size=12, unique=True))
+    made = [
+        "{" + ",".join(f'"{column.name}":{text}' for column, text in zip(columns, values, strict=True)) + "}"
+        for values in drawn
+    ]
+    order = KeyOrder(columns)
+    assert len({order.place(key.encode()) for key in made}) == len(made)
+
+
+def test_only_the_canonical_spelling_of_a_time_lies_among_the_times() -> None:
+    order = KeyOrder([SINCE])
+    for text in ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.12Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"):
+        assert order.place(f'{{"since":"{text}"}}'.encode()).startswith(KEYS)
+    for text in ("2024-01-01T00:00:00.000Z", "2024-01-01T01:00:00+01:00", "2024-01-01T00:00:00.000001Z"):
+        assert order.place(f'{{"since":"{text}"}}'.encode()).startswith(STRANGE)
+
+
 def test_a_key_that_is_spelt_otherwise_is_another_key() -> None:
     order = KeyOrder([PAGE, COUNT])
     assert order.place(b'{"page":"a","n":1}').startswith(KEYS)

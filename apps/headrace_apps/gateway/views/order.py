@@ -26,6 +26,7 @@ import orjson
 from headrace.core.columns import Column, Kind
 from headrace.core.keys import encode_key, is_plain
 from headrace_apps.records.instants import parse_instant
+from headrace_apps.records.json_check import canonical_timestamp
 
 KEYS, STRANGE = b"k", b"r"
 """The first byte of every place: keys of the declared fields, and all others behind them."""
@@ -82,10 +83,24 @@ class KeyOrder:
                 return KEYS + _text(key)
             fields = orjson.loads(key)
             if encode_key(self._columns, fields) == key:
-                return place_fields(self._columns, [fields[column.name] for column in self._columns])
+                values = [fields[column.name] for column in self._columns]
+                place = place_fields(self._columns, values)
+                if all(map(_is_spelt, self._columns, values)):
+                    return place
         except (ValueError, TypeError, KeyError):
             pass
         return STRANGE + key
+
+
+def _is_spelt(column: Column, value: Any) -> bool:
+    """Whether a valid value is the only one of its place: several texts are one time, and 1 and 1.0 one number."""
+    match column.type.kind:
+        case Kind.TIMESTAMP | Kind.EPOCH_MILLIS:
+            return bool(canonical_timestamp(value) == value)
+        case Kind.DOUBLE:
+            return type(value) is float
+        case _:
+            return True
 
 
 def _text(value: bytes) -> bytes:

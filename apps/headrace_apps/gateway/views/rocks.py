@@ -28,7 +28,8 @@ BUFFERS = 3
 filter (about 1.5 bytes a key) come on top; kept in the cache they would push each other out of its shards."""
 EXPIRED_AT_ONCE = 1_000
 
-_LAYOUT = 1
+_LAYOUT = 2
+"""To be raised when keys get other places: a store of another layout is emptied."""
 _META = b"\x00meta"
 _HEAD = struct.Struct(">iqqI")
 _LOCKED = ("lock", "LOCK")
