@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException
 
 from headrace_apps.gateway.views.store import Change, Entry, ViewStore
+from headrace_apps.gateway.views.turn import Turn
 from headrace_apps.runtime import (
     Batch,
     BatchSize,
@@ -44,7 +45,7 @@ after compaction: a reader that comes later never hears of the deletion, and wou
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a view is. `confirmed`: epoch seconds; the store holds everything that was in the topic then. Not None
-    once it is restored."""
+    once it is restored. A store that is emptied is not restored any more."""
 
     restored: bool
     applied: int
@@ -78,14 +79,18 @@ class ViewFollower:
         self._identity = identity
         self._series = series
         self._offsets = BrokerTopic(kafka, topic)
+        self._begin_anew()
+        self._looked_for_expired = float("-inf")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"view-{name}", daemon=True)
+
+    def _begin_anew(self) -> None:
+        """What is known of an empty store: nothing, also where a fuller one was restored before."""
         self._progress = Progress(restored=False, applied=0, to_apply=0, confirmed=None)
         self._begin: dict[int, int] = {}
         self._goal: dict[int, int] = {}
         self._goal_asked = 0.0
         self._question: Seen | None = None
-        self._looked_for_expired = float("-inf")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"view-{name}", daemon=True)
 
     @property
     def progress(self) -> Progress:
@@ -93,7 +98,7 @@ class ViewFollower:
 
     @property
     def caught_up(self) -> bool:
-        """Everything that was in the topic when the follower started is in the store."""
+        """Everything that was in the topic when the follower started, or last emptied its store, is in the store."""
         return self._progress.restored
 
     def start(self) -> None:
@@ -125,14 +130,20 @@ class ViewFollower:
         identity = f"{fetch_topic_id(self._kafka, self._topic)} {self._identity}"
         if self._store.prepare(identity, self._now(), OUTDATED):
             log.info("view %s is made anew: its topic, schema or key is another, or it is too old", self.name)
+        if not self._store.positions():
+            self._begin_anew()
         consumption = Consumption(
             self._kafka, self._topic, group=None, batch=BATCH, room=ROOM, markers_seconds=0.0, drain_seconds=1.0
         )
-        Runtime(
-            consumption, stop=self._stop, joined=self, series=self._series, topic=self._offsets, clock=self._now
-        ).run()
+        turn = Turn(self)
+        try:
+            Runtime(
+                consumption, stop=self._stop, joined=turn, series=self._series, topic=self._offsets, clock=self._now
+            ).run()
+        finally:
+            turn.end()  # the runtime waits for its worker a second; a look for expired entries may take longer
 
-    # The runtime's joined handler.
+    # The runtime's joined handler, behind the turn.
 
     def find_positions(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Where the store ends; where the topic begins, of what it has not or no longer has."""
@@ -142,6 +153,7 @@ class ViewFollower:
         if any(kept.get(partition, 0) > ends[partition] for partition in partitions):
             # The topic lost records that the store has: nobody knows which of its entries are still true.
             log.warning("view %s is made anew: its topic ends before what was read", self.name)
+            self._begin_anew()  # first: nobody may take the empty store for a restored one
             self._store.prepare("", self._now(), 0.0)
             raise StopError("the store was ahead of its topic and is emptied")
         positions = {partition: max(kept.get(partition, 0), begins[partition]) for partition in partitions}
