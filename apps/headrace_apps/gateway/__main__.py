@@ -20,6 +20,7 @@ from headrace_apps.gateway.logs import set_up
 from headrace_apps.gateway.server import GatewayServer, server_config
 from headrace_apps.gateway.tokens import OpenDoor, TokenVerifier, Verifier
 from headrace_apps.gateway.views.rocks import stores_in
+from headrace_apps.gateway.views.store import StoreError
 
 log = logging.getLogger("headrace_apps.gateway")
 
@@ -64,19 +65,25 @@ def main(arguments: Sequence[str]) -> int:
         lost.append(True)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    async def build() -> Gateway:
+    async def prepare() -> None:
         parts.append(
             kafka_gateway(document, verifier, time.time, limits=limits, new_store=new_store, on_fatal=stop_for_good)
         )
+
+    async def build() -> Gateway:
         return parts[0]
 
     server = GatewayServer(
         server_config(create_app(document, build), options.host, options.port, limits),
         drain=lambda: parts[0].drain(),  # noqa: PLW0108 - there are no parts before the start
         ready=lambda url: log.info("%s is served at %s", document.pipeline, url),
+        prepare=prepare,
     )
     try:
         server.run()
+    except StoreError as exc:
+        log.critical("the gateway cannot start: %s", exc)
+        return CANNOT_START
     except SystemExit as exc:  # uvicorn's way to say that the port is taken or the start failed; it logged why
         return CANNOT_START if exc.code else 0
     finally:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -59,10 +59,21 @@ def timed_protocol(header_timeout: float) -> type[HttpToolsProtocol]:
 
 
 class GatewayServer(uvicorn.Server):
-    """Stops on SIGTERM or SIGINT: no new connections, streams end, requests in flight are answered, then exit 0."""
+    """Stops on SIGTERM or SIGINT: no new connections, streams end, requests in flight are answered, then exit 0.
 
-    def __init__(self, config: uvicorn.Config, drain: Callable[[], None], ready: Callable[[str], None]) -> None:
+    `prepare` is awaited in the server's loop before anything else; what it raises comes out of `run` as it is, where
+    uvicorn would log an error of the application's own start with its traceback.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        drain: Callable[[], None],
+        ready: Callable[[str], None],
+        prepare: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__(config)
+        self._prepare = prepare
         self._drain = drain
         self._ready = ready
 
@@ -79,6 +90,8 @@ class GatewayServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def startup(self, sockets: Any = None) -> None:
+        if self._prepare is not None:
+            await self._prepare()
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]

@@ -20,7 +20,7 @@ from headrace_apps.gateway.metrics import Metrics
 from headrace_apps.gateway.producer import Delivery, Record
 from headrace_apps.gateway.server import GatewayServer, server_config
 from headrace_apps.gateway.tokens import OpenDoor
-from headrace_apps.gateway.views.rocks import stores_in
+from headrace_apps.gateway.views.rocks import RocksViewStore, stores_in
 
 from .conftest import EVENT, NOW, RememberingProducer, make_document
 
@@ -203,3 +203,22 @@ def test_a_schema_that_refers_to_another_place_ends_the_start(
     file.write_text(json.dumps(content))
     assert main(["--document", str(file), "--port", "0"]) == 3
     assert "topic clicks: its schema cannot be used" in capsys.readouterr().err
+
+
+def test_a_second_gateway_on_the_same_stores_is_told_so_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = make_document().model_dump(mode="json", by_alias=True)
+    content["topics"][2]["compacted"] = True
+    content["views"] = [{"name": "newest", "topic": "results", "scopes": []}]
+    file, data = tmp_path / "gateway.json", tmp_path / "views"
+    file.write_text(json.dumps(content))
+    other = RocksViewStore(data / "newest")
+    try:
+        assert main(["--document", str(file), "--port", "0", "--data", str(data)]) == 3
+    finally:
+        other.close()
+    said = capsys.readouterr().err
+    assert "the gateway cannot start" in said
+    assert "is in use by another gateway: give each its own --data folder" in said
+    assert "Traceback" not in said
