@@ -42,7 +42,8 @@ def example_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:  # 
     match kind:
         case "object":
             properties = schema.get("properties", {})
-            return {name: example_of(child, root, depth + 1) for name, child in properties.items()}
+            made = {name: example_of(child, root, depth + 1) for name, child in properties.items()}
+            return _apart(made, schema.get("allOf", ()))
         case "array":
             item = example_of(schema.get("items"), root, depth + 1)
             return [] if item is None else [item] * max(1, min(5, schema.get("minItems", 1)))
@@ -56,6 +57,15 @@ def example_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:  # 
         case "boolean":
             return True
     return None
+
+
+def _apart(made: dict[str, Any], rules: Any) -> dict[str, Any]:
+    """Of members that exclude each other (a `oneof`'s) the first."""
+    for rule in rules if isinstance(rules, list) else ():
+        pair = rule.get("not", {}).get("required", ()) if isinstance(rule, Mapping) else ()
+        if len(pair) == 2 and all(name in made for name in pair):
+            del made[pair[1]]
+    return made
 
 
 def _resolve(reference: str, root: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -79,10 +80,19 @@ def message_form(descriptor: Descriptor) -> Form:
 
 
 def schema_of(descriptor: Descriptor, forms: dict[str, Form]) -> dict[str, Any]:
-    return {
+    schema = {
         **object_schema(forms),
         "required": [field.name for field in descriptor.fields if field.is_required],
     }
+    apart = [
+        {"not": {"required": list(pair)}} for _, names in choices_of(descriptor) for pair in combinations(names, 2)
+    ]
+    return {**schema, "allOf": apart} if apart else schema
+
+
+def choices_of(descriptor: Descriptor) -> list[tuple[str, list[str]]]:
+    """Each oneof's name and members; the one that `optional` makes has a single member, and is none."""
+    return [(oneof.name, [f.name for f in oneof.fields]) for oneof in descriptor.oneofs if len(oneof.fields) > 1]
 
 
 def reader_of(descriptor: Descriptor, forms: dict[str, Form]) -> Callable[[Message], dict[str, Any]]:
@@ -127,7 +137,7 @@ def misread_of(descriptor: Descriptor) -> Callable[[Message], None]:
 
 def writer_of(descriptor: Descriptor, forms: dict[str, Form]) -> Change:
     fields = [(f.name, f.is_required, forms[f.name].write) for f in descriptor.fields]
-    choices = [(oneof.name, [f.name for f in oneof.fields]) for oneof in descriptor.oneofs if len(oneof.fields) > 1]
+    choices = choices_of(descriptor)
 
     def write(value: Any) -> dict[str, Any]:
         if type(value) is not dict:

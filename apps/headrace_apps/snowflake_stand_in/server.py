@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb  # type: ignore[import-not-found]  # of the stand-in's environment
+import duckdb
 import fakesnow.arrow
 import fakesnow.info_schema
 import fakesnow.server

@@ -7,6 +7,7 @@ is already held to it. A registry that wants a schema first is met by setting it
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -45,7 +46,16 @@ class Subjects:
         level = await client.get(f"/config/{path}")
         compatibility = level.json().get("compatibilityLevel") if level.is_success else None
         record = records.get(name)
-        return ObservedSubject(canonical_text(version["schema"]), compatibility, record.owner if record else None)
+        definition = canonical_text(version["schema"])
+        if record and record.definition != definition and await self._has(client, path, version, record.definition):
+            # A writer of another maker has registered its own spelling after ours, which stands all the same.
+            definition = record.definition
+        return ObservedSubject(definition, compatibility, record.owner if record else None)
+
+    @staticmethod
+    async def _has(client: httpx.AsyncClient, path: str, version: dict[str, Any], definition: str) -> bool:
+        body = {"schema": definition, "schemaType": version.get("schemaType", "AVRO")}
+        return (await client.post(f"/subjects/{path}", json=body)).is_success
 
     async def gate(self, step: Step) -> Step:
         """The step, blocked where the registry would refuse its schema. Registers nothing. Raises OSError."""

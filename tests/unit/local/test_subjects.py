@@ -77,6 +77,20 @@ async def test_what_is_registered_is_seen_with_its_owner() -> None:
     assert (other.definition, other.compatibility, other.owner) == ("no json\n", None, None)
 
 
+async def test_a_version_that_another_writer_registered_after_ours_changes_nothing() -> None:
+    answers = {
+        ("GET", "/subjects"): httpx.Response(200, json=["shop.orders-value"]),
+        ("GET", "/subjects/shop.orders-value/versions/latest"): httpx.Response(
+            200, json={"schema": 'syntax = "proto3";\n\nmessage A { string a = 1; }', "schemaType": "PROTOBUF"}
+        ),
+        ("POST", "/subjects/shop.orders-value"): httpx.Response(200, json={"version": 1}),
+    }
+    ours = 'syntax = "proto3";\nmessage A { string a = 1; }\n'
+    record = SubjectRecord(owner="shop", definition=ours, compatibility="FULL")
+    seen = await registry(answers, []).observe({"shop.orders-value": record})
+    assert seen["shop.orders-value"].definition == ours
+
+
 async def test_a_registry_that_is_away_may_come_back() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
