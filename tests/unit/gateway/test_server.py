@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -205,20 +207,21 @@ def test_a_schema_that_refers_to_another_place_ends_the_start(
     assert "topic clicks: its schema cannot be used" in capsys.readouterr().err
 
 
-def test_a_second_gateway_on_the_same_stores_is_told_so_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_gateway_on_the_same_stores_is_told_so_in_one_line(tmp_path: Path) -> None:
     content = make_document().model_dump(mode="json", by_alias=True)
     content["topics"][2]["compacted"] = True
     content["views"] = [{"name": "newest", "topic": "results", "scopes": []}]
     file, data = tmp_path / "gateway.json", tmp_path / "views"
     file.write_text(json.dumps(content))
+    command = [sys.executable, "-m", "headrace_apps.gateway", "--document", str(file), "--port", "0"]
     other = RocksViewStore(data / "newest")
     try:
-        assert main(["--document", str(file), "--port", "0", "--data", str(data)]) == 3
+        second = subprocess.run(
+            [*command, "--data", str(data)], capture_output=True, text=True, timeout=60, check=False
+        )
     finally:
         other.close()
-    said = capsys.readouterr().err
-    assert "the gateway cannot start" in said
-    assert "is in use by another gateway: give each its own --data folder" in said
-    assert "Traceback" not in said
+    assert second.returncode == 3
+    (said,) = [line for line in second.stderr.splitlines() if "CRITICAL" in line]
+    assert f"cannot start: {data / 'newest'} is in use by another gateway: give each its own --data folder" in said
+    assert "Traceback" not in second.stderr
