@@ -62,7 +62,7 @@ def example_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:  # 
 def _apart(made: dict[str, Any], rules: Any) -> dict[str, Any]:
     """Of members that exclude each other (a `oneof`'s) the first."""
     for rule in rules if isinstance(rules, list) else ():
-        pair = rule.get("not", {}).get("required", ()) if isinstance(rule, Mapping) else ()
+        pair = rule.get("not", {}).get("required", []) if isinstance(rule, Mapping) else []
         if len(pair) == 2 and all(name in made for name in pair):
             del made[pair[1]]
     return made
