@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import TopicCollection
+from confluent_kafka import KafkaError, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 BROKER_SECONDS = 10
+LARGEST_RECORD_BYTES = 16 * 1024 * 1024
+"""Of a dead letter, as `message.max.bytes`. A letter is a record that a topic took, and its envelope. librdkafka's own
+limit is 1,000,000 bytes whatever the brokers take; with this one it is the topic that decides."""
+TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+"""What Kafka says of a record that it will never take: no outage, though it comes as a KafkaException."""
 
 
 def client_config(kafka: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from headrace.core import dead_letter
-from headrace_apps.runtime.client import client_config
+from headrace_apps.runtime.client import LARGEST_RECORD_BYTES, TOO_LARGE, client_config
+from headrace_apps.runtime.handler import StopError
 from headrace_apps.runtime.records import Record
 from headrace_apps.runtime.written_letters import Address, KafkaUnavailableError, Position, fetch_written
 
@@ -46,11 +47,13 @@ class DeadLetterTopic:
         self._written: set[Position] = set()
         self._in_doubt_since: int | None = None
         self._refused: KafkaError | None = None
+        self._too_large: StopError | None = None
         self._producer: Producer | None = None
 
     def write(self, letters: Iterable[Letter]) -> None:
         """Return when the brokers have acknowledged all of them; those that they have already are left out.
 
+        Raises StopError for a letter that is larger than Kafka takes: it will not be smaller the next time.
         Raises KafkaUnavailableError; a later call writes only what is missing. What was sent without an answer, as
         after a delivery time-out, may be in the topic all the same: so the later call looks there first.
         """
@@ -68,7 +71,7 @@ class DeadLetterTopic:
         started = int(self._now().timestamp() * 1000)
         try:
             self._send(missing)
-        except (KafkaUnavailableError, KafkaException):
+        except (KafkaUnavailableError, KafkaException, StopError):
             self._in_doubt_since = started
             self._producer = None  # a fatal error stays with its client
             raise
@@ -78,7 +81,7 @@ class DeadLetterTopic:
 
     def _send(self, missing: Sequence[Letter]) -> None:
         producer = self._connect()
-        self._refused = None
+        self._refused = self._too_large = None
         for letter in missing:
             record = letter.record
             headers: list[tuple[str, str | bytes | None]] = []
@@ -97,6 +100,8 @@ class DeadLetterTopic:
                     raise KafkaUnavailableError("stopped while dead letters were on their way")
         while self._flush(producer) and not self._stop.is_set():
             pass
+        if self._too_large is not None:
+            raise self._too_large
         if self._refused is not None:
             raise KafkaUnavailableError(self._refused.str())
         if self._missing(missing):
@@ -105,14 +110,27 @@ class DeadLetterTopic:
     def _produced(self, producer: Producer, letter: Letter, headers: list[tuple[str, str | bytes | None]]) -> bool:
         """Whether the producer had room for it."""
         record = letter.record
-        acknowledged = self._acknowledged((record.partition, record.offset))
+        acknowledged = self._acknowledged(record)
         try:
             producer.produce(
                 self._address.topic, value=record.value, key=record.key, headers=headers, on_delivery=acknowledged
             )
         except BufferError:
             return False
+        except KafkaException as error:
+            if error.args[0].code() in TOO_LARGE:
+                raise self._not_taken(record, error.args[0]) from error
+            raise
         return True
+
+    def _not_taken(self, record: Record, error: KafkaError) -> StopError:
+        address = self._address
+        size = len(record.value or b"") + len(record.key or b"")
+        return StopError(
+            f"topic {address.source}, partition {record.partition}, offset {record.offset}: the record of {size:,} "
+            f"bytes does not fit into {address.topic} as a dead letter ({error.str()}), and is not dropped. "
+            f"Raise max.message.bytes of {address.topic}"
+        )
 
     def _flush(self, producer: Producer) -> int:
         """Wait a little for acknowledgements; how many are missing then."""
@@ -138,10 +156,12 @@ class DeadLetterTopic:
         found = fetch_written(self._kafka, self._address, since, self._stop)
         self._written |= {(p, offset) for p, offset in found if p in positions and offset >= positions[p]}
 
-    def _acknowledged(self, position: Position) -> Callable[[KafkaError | None, Message], None]:
+    def _acknowledged(self, record: Record) -> Callable[[KafkaError | None, Message], None]:
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error is None:
-                self._written.add(position)
+                self._written.add((record.partition, record.offset))
+            elif error.code() in TOO_LARGE:
+                self._too_large = self._not_taken(record, error)
             else:
                 self._refused = error
 
@@ -150,6 +170,7 @@ class DeadLetterTopic:
     def _connect(self) -> Producer:
         if self._producer is None:
             settings: dict[str, Any] = {
+                "message.max.bytes": LARGEST_RECORD_BYTES,
                 **client_config(self._kafka),
                 "acks": "all",
                 "enable.idempotence": True,

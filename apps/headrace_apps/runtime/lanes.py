@@ -196,6 +196,9 @@ class Lanes:
                 lane.revoke([partition])
                 if lane.busy:
                     self._left[partition] = lane
+                elif lane.held_up and lane.after is not None:
+                    # It has not begun anything yet: what the one before it works on still comes first.
+                    self._left[partition] = lane.after
 
     def of(self, partition: int) -> Lane | None:
         """The lane of an assigned partition."""

@@ -33,7 +33,7 @@ class Reader:
         self._assigned = assigned
         self._taken = taken
         self._told: set[int] = set()
-        self._consumer = Consumer({**config, "error_cb": self._on_error})
+        self._consumer = Consumer({**config, "error_cb": self._on_error, "on_commit": self._on_commit})
         self.joined = False
         """It is known which partitions are ours, be it none."""
 
@@ -110,7 +110,7 @@ class Reader:
             else:
                 self._consumer.commit(offsets=self._places(positions), asynchronous=True)
         except KafkaException as error:
-            log.warning("the group's offsets were not committed: %s", error.args[0].str())
+            self._on_commit(error.args[0], [])
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int]:
         """Where the group stands, and for a partition that it has never read, where that begins.
@@ -147,6 +147,12 @@ class Reader:
     def _on_taken(self, consumer: Consumer, partitions: list[TopicPartition], *, lost: bool) -> None:
         self._taken([place.partition for place in partitions], lost)
         consumer.incremental_unassign([TopicPartition(self._topic, place.partition) for place in partitions])
+
+    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """Also what became of a commit that was not waited for."""
+        cause = error or next((place.error for place in places if place.error is not None), None)
+        if cause is not None:
+            log.warning("the group's offsets were not committed: %s", cause.str())
 
     def _on_error(self, error: KafkaError) -> None:
         """Once per cause, until records come again."""

@@ -16,8 +16,11 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from headrace_apps.runtime.client import BROKER_SECONDS, client_config
+from headrace_apps.runtime.handler import OutageError
 
 EVERY_SECONDS = 1.0
+ANSWER_SECONDS = BROKER_SECONDS + 5
+"""How long Python waits for an answer: longer than the request may take, so that its error says what went wrong."""
 SLOWLY_EVERY = 5
 """Partitions are counted, and beginnings asked for, with every so many looks at the ends."""
 
@@ -25,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class TopicOffsets(Protocol):
-    """What is asked of the broker; tests answer themselves. All raise KafkaException or TimeoutError."""
+    """What is asked of the broker; tests answer themselves. All raise KafkaException or OutageError."""
 
     def partitions(self) -> list[int]: ...
 
@@ -68,7 +71,10 @@ class BrokerTopic:
         futures = self._admin.list_offsets(
             dict(wanted), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=BROKER_SECONDS
         )
-        return {at.partition: int(future.result(BROKER_SECONDS).offset) for at, future in futures.items()}
+        try:
+            return {at.partition: int(future.result(ANSWER_SECONDS).offset) for at, future in futures.items()}
+        except TimeoutError as error:  # nobody waits for Python's own
+            raise OutageError(f"no answer within {ANSWER_SECONDS} s about the offsets of {self._topic}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class TopicWatch:
                 if partitions:
                     self.seen = Seen(asked, begins_asked, begins, ends)
                 looks += 1
-            except (KafkaException, TimeoutError) as error:
+            except (KafkaException, OutageError, TimeoutError) as error:
                 log.debug("no answer about the topic: %s", error)  # the consumer's own errors are told already
+            except Exception:  # without the watch there is no lag any more, and nobody would know why
+                log.exception("looking where the topic begins and ends")
             self._stop.wait(EVERY_SECONDS)

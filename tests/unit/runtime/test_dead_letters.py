@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from headrace.core.dead_letter import Reason
-from headrace_apps.runtime import Address, DeadLetterTopic, Letter, Record, written_letters
+from headrace_apps.runtime import Address, DeadLetterTopic, Letter, Record, StopError, written_letters
 from headrace_apps.runtime import dead_letters as module
 from headrace_apps.runtime.written_letters import STALLED_SECONDS, KafkaUnavailableError, fetch_written
 
@@ -61,6 +61,7 @@ class Broker:
     def __init__(self, room: int = 100, silent: int = 0) -> None:
         self.room, self.silent = room, silent
         self.ends = True
+        self.largest = 1_000
         self.markers = 1
         """Offsets behind the last letter, which no letter has."""
         self.log: list[Written] = []
@@ -87,6 +88,9 @@ class FakeProducer:
         """Takes one letter of those that wait: a slow broker."""
         if self._queue:
             letter, answer = self._queue.pop(0)
+            if len(letter.value()) > self._broker.largest:
+                answer(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), letter)
+                return len(self._queue)
             self._broker.log.append(letter)
             self._broker.silent -= 1
             answer(KafkaError(KafkaError._MSG_TIMED_OUT) if self._broker.silent >= 0 else None, letter)
@@ -142,6 +146,25 @@ def test_letters_that_arrived_without_an_answer_are_not_written_again(monkeypatc
         topic.write(letters(5))
     topic.write(letters(5))
     assert broker.values == [b"%d" % n for n in range(5)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_letter_that_no_topic_takes_is_no_outage(monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+    """The client says so at once, or the broker does; either is final."""
+    broker = Broker()
+    topic = topic_at(monkeypatch, broker)
+    large = Letter(Record(3, 7, None, b"1" * 2_000, None, 0), Reason.MALFORMED, "it is none")
+
+    class Limited(FakeProducer):
+        def produce(self, _: str, value: bytes, key: Any, headers: Any, on_delivery: Any) -> None:
+            if at_once and len(value) > broker.largest:
+                raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+            super().produce(_, value, key, headers, on_delivery)
+
+    monkeypatch.setattr(module, "Producer", lambda _: Limited(broker))
+    with pytest.raises(StopError, match=r"topic p\.t, partition 3, offset 7: the record of 2,000 bytes"):
+        topic.write([*letters(2), large])
+    assert large.record.value not in broker.values
 
 
 class Clock:

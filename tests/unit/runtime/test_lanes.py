@@ -194,8 +194,14 @@ def test_a_partition_that_comes_back_waits_for_its_work_from_before() -> None:
     after = lanes.of(0)
     assert after is not None
     assert after.due_in(0.0) is None
+    lanes.revoke([0])
+    lanes.assign({0: 0})
+    put(lanes, record(0, 0))
+    again = lanes.of(0)
+    assert again is not None
+    assert again.due_in(0.0) is None, "however often it leaves and comes back"
     assert before.finish() == {}, "it is not ours to commit any more"
-    assert after.due_in(0.0) == 0.0
+    assert again.due_in(0.0) == 0.0
 
 
 @pytest.mark.parametrize("joined", [True, False])
