@@ -153,6 +153,11 @@ class Loader:
                 return load(batch)
             except OSError as error:  # no room for the file: nothing that a row could do about
                 raise OutageError(str(error)) from error
+            except (OutageError, StopError, MovedError, RefusedError):
+                raise
+            except Exception:
+                self._sink.disconnect()  # it may be the session's fault: the next attempt has one of its own
+                raise
 
         attempts = self._document.attempts
         try:
@@ -190,6 +195,8 @@ class Loader:
         }
         if counts["read"] != counts["loaded"] + counts["duplicate"] + counts["dead_lettered"]:
             log.error("the counts of a batch do not add up: %s", counts)
+        if failed := sum(letter.refused.reason is Reason.FAILED for letter in batch.dead_letters):
+            self._parts.metrics.count_poison(failed)
         self._parts.metrics.count_batch(counts, time.monotonic() - started, self._parts.clock())
 
 

@@ -27,8 +27,14 @@ def find_refused(
 ) -> dict[int, Refused]:
     """The rows (by index) that `attempt` refuses one by one; `error` is why it refused the whole batch.
 
-    About 2·k·log2(n) attempts for k bad rows among n. Raises EveryRowRefusedError.
+    About 2·k·log2(n) attempts for k bad rows among n. Raises EveryRowRefusedError, also for a batch that has no rows:
+    whatever failed then, no row is at fault.
     """
+    if not batch.rows:
+        raise EveryRowRefusedError(
+            f"a batch without rows only moves the stored offsets on, and not even that was taken: {error}. "
+            "Look at the sink's rows in the offsets table"
+        ) from error
     refused: dict[int, Refused] = {}
     taken = 0
     # A stack instead of recursion; the left half is looked at first.

@@ -59,7 +59,7 @@ def test_an_outage_of_the_warehouse_is_lag_and_nothing_else(
     own_stand_in.kill()
     topic.send(*(event(n) for n in range(20, 60)))
     eventually("it says what it waits for", lambda: "waiting to load" in loader.log)
-    assert not loader.ready
+    eventually("it says that it is not ready", lambda: not loader.ready)
     own_stand_in.start()
     assert loader.wait_read(60) == {"read": 60, "loaded": 60, "duplicate": 0, "dead_lettered": 0}
     after = Warehouse(own_stand_in.settings, "HEADRACE", "OUTAGE", real=False)

@@ -193,3 +193,9 @@ def test_rows_that_are_refused_only_together_are_not_bisected_for_ever() -> None
     _, batch = build(document(), *(record(n, {"id": str(n)}) for n in range(4)))
     with pytest.raises(EveryRowRefusedError, match="together, but takes either half"):
         find_refused(batch, DataRefusedError("no"), lambda _: None)
+
+
+def test_a_batch_without_rows_that_fails_stops_the_sink() -> None:
+    _, batch = build(document())
+    with pytest.raises(EveryRowRefusedError, match=r"only moves the stored offsets on, .*: failed 3 times"):
+        find_refused(batch, DataRefusedError("failed 3 times"), lambda _: DataRefusedError("again"))

@@ -34,5 +34,5 @@ def loader_service(site: Site, loader: str, document: Path) -> Service:
         environ=site.environ,
         ready_seconds=120,
         stop_rank=2,
-        stop_seconds=30,  # a batch that is under way is finished
+        stop_seconds=65,  # what is held is begun for up to 30 s, and awaited for as long again
     )
