@@ -133,7 +133,7 @@ def test_a_crash_is_an_error_that_passes(services: Background, planner: Planner)
     first = planner.pid
     assert first is not None
     jvm = psutil.Process(first).children()[0]
-    asked = services.call(_killed_while_it_answers(planner, jvm))
+    asked = services.call(_killed_while_it_answers(planner, first, jvm))
     assert isinstance(asked, OSError)
     assert answer_to(services, planner, MANIFEST) == []
     assert planner.pid != first
@@ -141,12 +141,12 @@ def test_a_crash_is_an_error_that_passes(services: Background, planner: Planner)
     assert (gone, left) == ([jvm], [])
 
 
-async def _killed_while_it_answers(planner: Planner, jvm: psutil.Process) -> object:
+async def _killed_while_it_answers(planner: Planner, pid: int, jvm: psutil.Process) -> object:
     import asyncio
 
     asking = asyncio.create_task(planner.check(plan(pipeline(), NOWHERE).jobs[0].document))
     await asyncio.sleep(0)
-    os.kill(planner.pid or 0, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     jvm.kill()
     return (await asyncio.gather(asking, return_exceptions=True))[0]
 
