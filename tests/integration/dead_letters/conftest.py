@@ -21,7 +21,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 from typer.testing import CliRunner
 
@@ -124,6 +130,13 @@ class Shop:
             )
             producer.produce(self.letters, value, None if gateway else f"user-{index}".encode(), headers=headers)
         assert producer.flush(DEADLINE) == 0
+
+    def limit(self, topic: str, size: int) -> None:
+        """The largest record that the topic takes from now on."""
+        entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+        wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin.incremental_alter_configs([wanted])[wanted].result(DEADLINE)
 
     def sent(self) -> list[Record]:
         """What a reader of committed records finds in the topic."""

@@ -12,7 +12,7 @@ from headrace_apps.dead_letters.letter import Letter
 from headrace_apps.dead_letters.outgoing import Kept, Outgoing
 from headrace_apps.dead_letters.pace import MOST_AT_ONCE, Pace
 from headrace_apps.dead_letters.redrive import Done, discard, redrive
-from headrace_apps.dead_letters.resolver import ResolveError
+from headrace_apps.dead_letters.resolver import ResolveError, TooLargeError
 
 from .letters_made import letter
 
@@ -83,6 +83,36 @@ def test_a_batch_that_kafka_does_not_take_ends_the_run() -> None:
     with pytest.raises(ResolveError):
         redrive(letters(1200), as_it_is, recorder, no_limit(), lambda _: None)
     assert len(recorder.batches) == 1
+
+
+def test_what_is_too_large_for_its_topic_is_kept_and_the_rest_is_sent() -> None:
+    class Limited(Recorder):
+        def redrive(self, batch: Sequence[Outgoing]) -> None:
+            if too_large := {"0-1", "0-3"} & {outgoing.letter.place for outgoing in batch}:
+                raise TooLargeError({min(too_large): "is too large"})
+            super().redrive(batch)
+
+    recorder = Limited()
+    done = redrive(letters(5), as_it_is, recorder, no_limit(), lambda _: None)
+    assert recorder.batches == [["0-0", "0-2", "0-4"]]
+    assert done.done == 3
+    assert [(entry.letter.place, entry.why) for entry in done.kept] == [
+        ("0-1", "is too large"), ("0-3", "is too large"),
+    ]  # fmt: skip
+
+
+def test_letters_that_are_too_large_only_together_are_sent_one_by_one() -> None:
+    class Limited(Recorder):
+        def redrive(self, batch: Sequence[Outgoing]) -> None:
+            places = [outgoing.letter.place for outgoing in batch]
+            if len(places) > 1 or "0-1" in places:
+                raise TooLargeError(dict.fromkeys(places, "is too large"))
+            super().redrive(batch)
+
+    recorder = Limited()
+    done = redrive(letters(3), as_it_is, recorder, no_limit(), lambda _: None)
+    assert recorder.batches == [["0-0"], ["0-2"]]
+    assert (done.done, [entry.letter.place for entry in done.kept]) == (2, ["0-1"])
 
 
 @given(st.floats(0.5, 5_000), st.integers(1, 400))
