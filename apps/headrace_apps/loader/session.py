@@ -126,7 +126,8 @@ def _translate(error: Error, what: str) -> Exception:
         return NotAllowedError(message)
     state, number = getattr(error, "sqlstate", None) or "", getattr(error, "errno", None) or 0
     if isinstance(error, ProgrammingError):
-        if state.startswith(_DATA_STATES) or number in _DATA_ERRORS:
+        # A CREATE has no rows to refuse: what it meets there is another loader that creates the same.
+        if not what.startswith("CREATE") and (state.startswith(_DATA_STATES) or number in _DATA_ERRORS):
             return DataRefusedError(message)
         if state == "42501":
             return NotAllowedError(message)

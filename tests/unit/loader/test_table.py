@@ -281,6 +281,11 @@ def test_errors_of_the_connector_are_told_apart(error: Any, ours: type[Exception
     assert type(session_module._translate(error, "load")) is ours
 
 
+def test_two_loaders_that_create_the_same_table_both_go_on() -> None:
+    clash = ProgrammingError(msg="already exists", errno=100078, sqlstate="23000")
+    assert type(session_module._translate(clash, "CREATE TABLE IF NOT EXISTS _HEADRACE_OFFSETS")) is OutageError
+
+
 def test_secrets_come_from_files_and_the_stand_in_needs_none(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("s3cret\n")
