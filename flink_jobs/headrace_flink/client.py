@@ -17,6 +17,8 @@ def prepare_client(environ: MutableMapping[str, str]) -> None:
     """Set what the caller has not: the JVM's flags and its log. PyFlink reads all of them from the environment."""
     environ.setdefault("JVM_ARGS", JVM_FLAGS)
     environ.setdefault("LOG4J_PROPERTIES", str(LOG4J))
+    # Else each table environment of a local client starts a server for Python functions, open on every interface.
+    environ.setdefault("_python_worker_execution_mode", "process")
 
 
 def own_standard_output() -> TextIO:
