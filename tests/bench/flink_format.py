@@ -219,7 +219,7 @@ def write_events(at: Places, count: int) -> None:
 
 def encoders(at: Places) -> dict[str, Callable[[dict[str, Any]], bytes]]:
     """An event as the bytes of each format; the schemas are registered."""
-    client = SchemaRegistryClient({"url": at.registry})
+    client = SchemaRegistryClient({"url": at.registry, "timeout": 10})
     avro, protobuf = schema_of("Avro"), schema_of("Protobuf")
     ids = {
         name: client.register_schema(f"{topic(name)}-value", RegistrySchema(canonical(schema.definition), name.upper()))

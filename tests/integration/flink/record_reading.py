@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def client(self) -> SchemaRegistryClient:
-        return SchemaRegistryClient({"url": self.registry})
+        return SchemaRegistryClient({"url": self.registry, "timeout": 10})
 
     def register(self, definition: str | None = None) -> int:
         """The id of this definition, the topic's own by default, as a version of the subject."""

@@ -41,7 +41,7 @@ def message_of(document: Path, statement: int) -> Any:
 def test_readings_in_avro_and_payments_in_protobuf_go_through_their_jobs(stream: Any, registry: str) -> None:
     for name in ("readings", "latest", "payments", "sums", "dead-letters"):
         stream.topic(name, partitions=1)
-    client = SchemaRegistryClient({"url": registry})
+    client = SchemaRegistryClient({"url": registry, "timeout": 10})
     readings, payments = (
         stream.document(name, lambda text: text.replace("http://127.0.0.1:8081", registry))
         for name in ("latest-readings", "payment-sums")

@@ -175,7 +175,7 @@ def peers(services: Background, kafka: str, registry: str, tmp_path_factory: pyt
     folder: Path = tmp_path_factory.mktemp("peers")
     gateway = Peers(services, kafka, f"peers{folder.name}.", folder)
     gateway.registry = registry
-    gateway.register(SchemaRegistryClient({"url": registry}))
+    gateway.register(SchemaRegistryClient({"url": registry, "timeout": 10}))
     gateway.make_topics()
     try:
         gateway.start()
@@ -186,7 +186,7 @@ def peers(services: Background, kafka: str, registry: str, tmp_path_factory: pyt
 
 @pytest.fixture
 def client(registry: str) -> SchemaRegistryClient:
-    return SchemaRegistryClient({"url": registry})
+    return SchemaRegistryClient({"url": registry, "timeout": 10})
 
 
 def messages(descriptors: bytes, *files: FileDescriptorProto) -> Any:

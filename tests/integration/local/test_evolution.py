@@ -88,7 +88,7 @@ class Greenhouse(Running):
         super().__init__(folder, state, text=FIRST)
         self.wait_up()
         addresses = self.status()["addresses"]
-        self.registry = SchemaRegistryClient({"url": addresses["registry"]})
+        self.registry = SchemaRegistryClient({"url": addresses["registry"], "timeout": 10})
         self._producer = Producer({"bootstrap.servers": addresses["kafka"], "partitioner": "murmur2_random"})
         self._old = AvroSerializer(
             self.registry, READINGS, conf={"auto.register.schemas": False, "normalize.schemas": False}

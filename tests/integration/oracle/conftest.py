@@ -147,7 +147,7 @@ def oracle_pipeline(stream: Stream, registry: str) -> Callable[..., OraclePipeli
             topic_prefix=stream.prefix,
         )
         made = plan(loaded.pipelines[0], platform)
-        client = SchemaRegistryClient({"url": registry})
+        client = SchemaRegistryClient({"url": registry, "timeout": 10})
         for subject in made.subjects:
             client.register_schema(subject.name, Schema(subject.definition, subject.format.upper()))
         for topic in made.topics:
