@@ -46,7 +46,8 @@ class Wire:
 
     def __init__(self, manifest: Manifest, registry: str | None) -> None:
         self._manifest = manifest
-        self._client = LookedUpByName({"url": registry}) if registry else None
+        # A time limit, or one answer that is lost keeps the writer waiting for ever.
+        self._client = LookedUpByName({"url": registry, "timeout": 10}) if registry else None
         self._encoders: dict[str, Encode] = {}
         self._decoders: dict[str, Decode] = {}
 
