@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -21,7 +21,8 @@ class Bus:
     def __init__(self, bootstrap: str) -> None:
         self._settings: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
         self._admin = AdminClient(self._settings)
-        self._producer = Producer({**self._settings, "acks": "all", "linger.ms": 0})
+        # Idempotent: a retry must neither repeat a record nor overtake the one before it.
+        self._producer = Producer({**self._settings, "enable.idempotence": True, "linger.ms": 0})
 
     def create(self, names: Iterable[str]) -> None:
         """Raises PartError."""
@@ -34,12 +35,21 @@ class Bus:
 
     def send(self, records: Mapping[str, Sequence[Record]]) -> None:
         """All of them, in their order within a topic. Raises PartError."""
+        refused: list[str] = []
+
+        def told(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error.str())
+
         for name, batch in records.items():
             for record in batch:
                 headers: list[tuple[str, str | bytes | None]] = list(record.headers)
-                self._producer.produce(name, record.value, record.key, 0, timestamp=record.time_ms, headers=headers)
-        if self._producer.flush(SECONDS):
-            raise PartError("the fixtures' broker does not take the events")
+                self._producer.produce(
+                    name, record.value, record.key, 0, timestamp=record.time_ms, headers=headers, on_delivery=told
+                )
+        if self._producer.flush(SECONDS) or refused:
+            why = f": {refused[0]}" if refused else ""
+            raise PartError(f"the fixtures' broker does not take the events{why}")
 
     def read(self, names: Sequence[str]) -> dict[str, list[Record]]:
         """Everything that is committed in these topics. Raises PartError."""
